@@ -1,0 +1,1 @@
+"""What the federation's jobs are made of: cohort, anatomy, networks, training, client, server, guard."""

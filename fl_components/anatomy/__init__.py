@@ -1,0 +1,1 @@
+"""Label maps: the public template, sampled anatomies, simulated tumours, plausibility."""

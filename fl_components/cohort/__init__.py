@@ -1,0 +1,1 @@
+"""A site's subjects: folder layouts, checks, preprocessing, the split, simulated hospitals."""

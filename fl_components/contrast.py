@@ -1,0 +1,51 @@
+"""Contrast: a subject's robust mean per tissue and sequence, with a mask for absent tissues; and painting with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from fl_components.vocabulary import N_LABELS, N_TISSUES, SEQUENCES
+
+MINIMUM_VOXELS: Final = 4
+"""A tissue of fewer voxels is absent from the contrast: its median would be one or two voxels of a person."""
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """`mean`: (6 tissues, 4 sequences) normalised intensity in [0, 1]; `present`: (6,) bool, absent tissues are 0."""
+
+    mean: np.ndarray
+    present: np.ndarray
+
+    def vector(self) -> np.ndarray:
+        """The network's input: 24 means, then 6 presence flags; float32."""
+        return np.concatenate([self.mean.ravel(), self.present]).astype(np.float32)
+
+
+VECTOR_SIZE: Final = N_TISSUES * len(SEQUENCES) + N_TISSUES
+
+
+def measure_contrast(images: np.ndarray, labels: np.ndarray) -> Contrast:
+    """The median of each tissue in each sequence.
+
+    Args:
+        images: (4, X, Y, Z) normalised intensities.
+        labels: (X, Y, Z) anatomy.
+    """
+    mean = np.zeros((N_TISSUES, len(SEQUENCES)), np.float32)
+    present = np.zeros(N_TISSUES, bool)
+    for tissue in range(1, N_LABELS):
+        voxels = images[:, labels == tissue]
+        if voxels.shape[1] >= MINIMUM_VOXELS:
+            mean[tissue - 1] = np.median(voxels.astype(np.float32), axis=1)
+            present[tissue - 1] = True
+    return Contrast(mean, present)
+
+
+def paint(labels: np.ndarray, contrast: Contrast) -> np.ndarray:
+    """The lookup table: every voxel gets its tissue's contrast, background 0. Returns (4, X, Y, Z) float32."""
+    table = np.vstack([np.zeros((1, len(SEQUENCES)), np.float32), contrast.mean])
+    return np.moveaxis(table[labels], -1, 0)

@@ -1,0 +1,1 @@
+"""The site's egress policy, its filter and its ledger."""

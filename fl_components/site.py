@@ -1,0 +1,70 @@
+"""The site: a hospital's own `site.toml`. No job can override it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field
+
+from fl_components.study import Count, Positive
+from fl_components.toml_model import Settings, SettingsFile
+
+
+class DataSettings(Settings):
+    """Where the site's subjects lie and how they are laid out.
+
+    `simulated` must be true only for subjects made by `fedsynth cohort simulate`: it alone lets pictures of
+    "real" volumes into a report.
+    """
+
+    root: Path
+    layout: Literal["brats"] = "brats"
+    dialect: Literal["brats2020", "brats2023"]
+    simulated: bool = False
+    split_seed: int | None = Field(default=None, ge=0)
+
+
+class EgressPolicy(Settings):
+    """What the site lets leave, whatever a job asks for."""
+
+    tasks: tuple[Literal["summarise", "train", "audit"], ...] = ("summarise", "train", "audit")
+    maximum_rounds: Count = 1000
+    maximum_update_norm: Positive = 100.0
+    maximum_message_bytes: Count = 512 * 2**20
+    minimum_count: Count = 5
+    minimum_subjects: Count = 20
+
+
+class ComputeSettings(Settings):
+    """The site's thread budget."""
+
+    threads: Count = 1
+
+
+class Site(SettingsFile):
+    """A hospital's settings; relative paths are relative to the file's folder."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    study: Path
+    state: Path
+    data: DataSettings
+    policy: EgressPolicy = EgressPolicy()
+    compute: ComputeSettings = ComputeSettings()
+
+    @classmethod
+    def from_file(cls, path: Path) -> Self:
+        """Read `site.toml` and make its paths absolute.
+
+        Raises:
+            InputError: if the file is missing, not TOML, or has an unknown key or a value out of range.
+        """
+        site = cls.read(path)
+        folder = path.resolve().parent
+        data = site.data.model_copy(update={"root": folder / site.data.root})
+        return site.model_copy(update={"study": folder / site.study, "state": folder / site.state, "data": data})
+
+    @property
+    def ledger(self) -> Path:
+        """The site's ledger, beside its state."""
+        return self.state.parent / "ledger.jsonl"

@@ -1,0 +1,172 @@
+"""The study: what the consortium agreed on, one `study.toml`, its hash written beside every result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from fl_components.toml_model import Settings, SettingsFile, read_toml
+from privacy_eval.errors import InputError
+
+TEMPLATE_CENTRE_MM: Final = (0.0, -17.0, 5.0)
+"""Centre of the MNI152 template's brain in its own RAS millimetres; every subject's brain is centred there."""
+
+Positive = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+AuditTest = Literal["T1", "T2", "T4", "T6"]
+
+
+class Grid(Settings):
+    """The voxel grid every subject is put on: RAS axes, isotropic, centred on the template's brain."""
+
+    shape: tuple[Count, Count, Count]
+    spacing_mm: Positive
+
+    @property
+    def affine(self) -> np.ndarray:
+        """Voxel index to RAS millimetres, 4×4."""
+        affine = np.diag([self.spacing_mm] * 3 + [1.0])
+        affine[:3, 3] = np.array(TEMPLATE_CENTRE_MM) - self.spacing_mm * (np.array(self.shape) - 1) / 2
+        return affine
+
+
+class CohortSettings(Settings):
+    """Shares of a site's subjects; the rest are members."""
+
+    holdout: Fraction = 0.4
+    test: Fraction = 0.2
+
+    @model_validator(mode="after")
+    def _members_remain(self) -> Self:
+        if self.holdout + self.test >= 1:
+            raise ValueError(f"holdout {self.holdout} + test {self.test} leave no members; their sum must be below 1")
+        return self
+
+
+class NetworkSettings(Settings):
+    """Capacity of the conditional GAN."""
+
+    generator_channels: tuple[Count, ...] = Field(min_length=2)
+    discriminator_channels: Count
+    discriminator_layers: Count = 2
+    latent_size: Count = 16
+    contrast_input: bool = True
+
+
+class Augmentation(Settings):
+    """Strength of the transforms every training step applies to image and anatomy together."""
+
+    flip: bool = True
+    rotation_degrees: float = Field(default=10.0, ge=0, le=45)
+    scale: float = Field(default=0.1, ge=0, lt=0.5)
+    elastic_mm: float = Field(default=4.0, ge=0, le=20)
+    contrast_jitter: float = Field(default=0.04, ge=0, le=0.5)
+
+
+class TrainingSettings(Settings):
+    """The recipe of local training and its length."""
+
+    rounds: Count
+    local_steps: Count
+    batch_size: Count = 1
+    generator_rate: Positive = 4e-4
+    discriminator_rate: Positive = 2e-4
+    l1_weight: float = Field(default=10.0, ge=0)
+    ema_decay: float = Field(default=0.5, ge=0, lt=1)
+    precision: Literal["auto", "bfloat16", "float32"] = "auto"
+    augmentation: Augmentation | None = Augmentation()
+
+
+class FederationSettings(Settings):
+    """What the server admits and how long it waits."""
+
+    update_norm_bound: Positive = 100.0
+    round_timeout_s: Positive = 900.0
+
+
+class SynthesisSettings(Settings):
+    """What the release is made of."""
+
+    volumes: Count = 150
+    tumour_share: float = Field(default=0.95, ge=0, le=1)
+
+
+class AuditSettings(Settings):
+    """The audit's family of tests and the tolerances the consortium agreed on: policy, not law."""
+
+    tests: tuple[AuditTest, ...] = ("T1", "T2", "T4", "T6")
+    alpha: Fraction = 0.05
+    control_alpha: Fraction = 0.01
+    tolerance_auc: float = Field(default=0.60, gt=0.5, lt=1)
+    tolerance_replicas: Fraction = 0.10
+    minimum_subjects: Count = 20
+    calibration_subjects: Count = 120
+
+
+class Study(SettingsFile):
+    """One consortium's agreement. `sites` gives each site's public weight in the average."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    preset: Literal["tiny", "small", "paper"]
+    seed: int = Field(ge=0)
+    sites: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")], Positive] = Field(min_length=1)
+    grid: Grid
+    cohort: CohortSettings = CohortSettings()
+    network: NetworkSettings
+    training: TrainingSettings
+    federation: FederationSettings = FederationSettings()
+    synthesis: SynthesisSettings = SynthesisSettings()
+    audit: AuditSettings = AuditSettings()
+
+    @classmethod
+    def parse(cls, data: dict[str, Any], origin: str) -> Self:
+        """Validate a study, its preset filled in below the keys it states."""
+        preset = PRESETS.get(data.get("preset", ""), {})
+        return super().parse(_overlay(preset, data), origin)
+
+    @classmethod
+    def from_file(cls, path: Path) -> Self:
+        """Read `study.toml`, its preset filled in.
+
+        Raises:
+            InputError: if the file is missing, not TOML, or has an unknown key or a value out of range.
+        """
+        return cls.parse(read_toml(path), str(path))
+
+    def weight(self, site: str) -> float:
+        """The site's share of the average, all sites' shares summing to 1."""
+        if site not in self.sites:
+            raise InputError(f"study '{self.name}': no site '{site}'; it names {', '.join(self.sites)}")
+        return self.sites[site] / sum(self.sites.values())
+
+
+def _overlay(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
+    """`top` over `base`, table by table."""
+    merged = dict(base)
+    for key, value in top.items():
+        both_tables = isinstance(value, dict) and isinstance(base.get(key), dict)
+        merged[key] = _overlay(base[key], value) if both_tables else value
+    return merged
+
+
+PRESETS: Final[dict[str, dict[str, Any]]] = {
+    "tiny": {  # the demo: minutes on two cores
+        "grid": {"shape": (40, 48, 40), "spacing_mm": 4.0},
+        "network": {"generator_channels": (16, 32, 48), "discriminator_channels": 16},
+        "training": {"rounds": 6, "local_steps": 60},
+    },
+    "small": {  # hours on two cores, minutes on a GPU
+        "grid": {"shape": (64, 72, 56), "spacing_mm": 2.8},
+        "network": {"generator_channels": (24, 48, 96), "discriminator_channels": 24},
+        "training": {"rounds": 20, "local_steps": 200},
+    },
+    "paper": {  # the grid of Shin et al. 2018 (arXiv 1807.10225): 128×128×54; needs a GPU
+        "grid": {"shape": (128, 128, 54), "spacing_mm": 2.0},
+        "network": {"generator_channels": (32, 64, 128, 192), "discriminator_channels": 32, "discriminator_layers": 3},
+        "training": {"rounds": 50, "local_steps": 500},
+    },
+}
