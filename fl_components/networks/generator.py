@@ -1,0 +1,109 @@
+"""The generator: (anatomy, contrast, noise) to four co-registered sequences."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from fl_components.contrast import VECTOR_SIZE
+from fl_components.networks.conditions import paint
+from fl_components.vocabulary import N_LABELS, SEQUENCES
+
+TEXTURE_CHANNELS = 2
+"""Channels of white noise per voxel: what differs between two scans of one brain."""
+
+
+class Noise(NamedTuple):
+    """`style`: (B, latent_size), one draw a volume; `texture`: (B, TEXTURE_CHANNELS, X, Y, Z); both standard normal."""
+
+    style: torch.Tensor
+    texture: torch.Tensor
+
+
+def draw_noise(batch: int, latent_size: int, shape: tuple[int, int, int], rng: torch.Generator) -> Noise:
+    """Standard normal noise for a batch."""
+    style = torch.randn(batch, latent_size, generator=rng, device=rng.device)
+    texture = torch.randn(batch, TEXTURE_CHANNELS, *shape, generator=rng, device=rng.device)
+    return Noise(style, texture)
+
+
+class ModulatedConv(nn.Module):
+    """3×3×3 convolution, instance normalisation without running statistics, then scale and shift by the style.
+
+    Modulation after Perez et al. 2018 (FiLM, arXiv 1709.07871). Running statistics would carry a site's
+    population out with the weights.
+    """
+
+    def __init__(self, inputs: int, outputs: int, style_size: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv = nn.Conv3d(inputs, outputs, 3, stride=stride, padding=1)
+        self.norm = nn.InstanceNorm3d(outputs)
+        self.modulation = nn.Linear(style_size, 2 * outputs)
+
+    def forward(self, features: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
+        """(B, inputs, …), (B, style_size) to (B, outputs, …)."""
+        scale, shift = self.modulation(style)[:, :, None, None, None].chunk(2, dim=1)
+        return F.leaky_relu(self.norm(self.conv(features)) * (1 + scale) + shift, 0.2)
+
+
+class Generator(nn.Module):
+    """A U-Net over the anatomy, modulated by contrast and style, that learns what the lookup table lacks.
+
+    With the contrast as input the network predicts the residual to the painted anatomy, so that scanner contrast is
+    given and structure, texture and rim are learned. Without it (`contrast_input=False`, the ablation) it must
+    predict intensities from the anatomy alone.
+
+    Args:
+        channels: features per resolution level, finest first.
+        latent_size: length of the style noise.
+        contrast_input: whether the contrast vector is used.
+    """
+
+    def __init__(self, channels: tuple[int, ...], latent_size: int, contrast_input: bool = True) -> None:
+        super().__init__()
+        self.latent_size = latent_size
+        self.contrast_input = contrast_input
+        painted = len(SEQUENCES) if contrast_input else 0
+        style_size = 2 * channels[-1]
+        self.embed = nn.Sequential(
+            nn.Linear(latent_size + (VECTOR_SIZE if contrast_input else 0), style_size), nn.LeakyReLU(0.2),
+            nn.Linear(style_size, style_size), nn.LeakyReLU(0.2))
+        self.stem = ModulatedConv(N_LABELS + painted + TEXTURE_CHANNELS, channels[0], style_size)
+        pairs = list(pairwise(channels))
+        self.down = nn.ModuleList(ModulatedConv(fine, coarse, style_size, stride=2) for fine, coarse in pairs)
+        self.middle = ModulatedConv(channels[-1], channels[-1], style_size)
+        self.up = nn.ModuleList(ModulatedConv(coarse + fine, fine, style_size) for fine, coarse in reversed(pairs))
+        self.head = nn.Conv3d(channels[0] + TEXTURE_CHANNELS, len(SEQUENCES), 3, padding=1)
+
+    def forward(self, anatomy: torch.Tensor, contrast: torch.Tensor, noise: Noise) -> torch.Tensor:
+        """Make images.
+
+        Args:
+            anatomy: (B, 7, X, Y, Z) one-hot.
+            contrast: (B, 30) contrast vectors.
+            noise: see `draw_noise`.
+
+        Returns:
+            (B, 4, X, Y, Z) float32, about [0, 1] in the brain, exactly 0 in the background.
+        """
+        painted = paint(anatomy, contrast) if self.contrast_input else anatomy[:, :0]
+        conditions = [noise.style, contrast] if self.contrast_input else [noise.style]
+        style = self.embed(torch.cat(conditions, dim=1))
+        features = self.stem(torch.cat([anatomy, painted, noise.texture], dim=1), style)
+        skips = []
+        for block in self.down:
+            skips.append(features)
+            features = block(features, style)
+        features = self.middle(features, style)
+        for block in self.up:
+            skip = skips.pop()
+            features = F.interpolate(features, size=skip.shape[2:], mode="nearest")
+            features = block(torch.cat([features, skip], dim=1), style)
+        images = self.head(torch.cat([features, noise.texture], dim=1)).float()
+        if self.contrast_input:
+            images = images + painted
+        return images * (1 - anatomy[:, :1])

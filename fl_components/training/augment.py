@@ -1,0 +1,75 @@
+"""Augmentation of image and anatomy together: the first defence against memorising."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch.nn import functional as F
+
+from fl_components.study import Augmentation, Grid
+from fl_components.training.batch import Batch
+from fl_components.vocabulary import N_LABELS, N_TISSUES, SEQUENCES
+
+_COARSE = 5
+"""Control points an axis of the elastic warp: smooth over about a quarter of the brain."""
+
+
+def augment(batch: Batch, settings: Augmentation, grid: Grid, rng: torch.Generator) -> Batch:
+    """One random warp (flip, affine, elastic) of images and anatomy, then a contrast jitter carried into the contrast.
+
+    Args:
+        batch: subjects on the study grid, on the CPU.
+        settings: strengths; see `Augmentation`.
+        grid: gives the millimetres of a voxel.
+        rng: source of every draw.
+
+    Returns:
+        A new batch; images stay 0 wherever the warped anatomy is background.
+    """
+    sampling = _random_warp(len(batch.labels), settings, grid, rng)
+    images = F.grid_sample(batch.images, sampling, align_corners=True, padding_mode="zeros")
+    labels = F.grid_sample(batch.labels[:, None].float(), sampling, mode="nearest", align_corners=True)[:, 0].long()
+    return _jitter_contrast(Batch(images * (labels > 0)[:, None], labels, batch.contrast), settings, rng)
+
+
+def _random_warp(count: int, settings: Augmentation, grid: Grid, rng: torch.Generator) -> torch.Tensor:
+    """Sampling positions for `grid_sample`: (B, X, Y, Z, 3) in [-1, 1], last axis in the order (z, y, x)."""
+    half_mm = torch.tensor([(n - 1) * grid.spacing_mm / 2 for n in grid.shape])
+    axes = [torch.linspace(-float(half), float(half), n) for half, n in zip(half_mm, grid.shape, strict=True)]
+    positions = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
+    matrices = torch.stack([_random_affine(settings, rng) for _ in range(count)])
+    moved = torch.einsum("xyzi,bji->bxyzj", positions, matrices)
+    coarse = torch.randn(count, 3, _COARSE, _COARSE, _COARSE, generator=rng) * settings.elastic_mm
+    elastic = F.interpolate(coarse, size=grid.shape, mode="trilinear", align_corners=True)
+    return ((moved + elastic.movedim(1, -1)) / half_mm).flip(-1)
+
+
+def _random_affine(settings: Augmentation, rng: torch.Generator) -> torch.Tensor:
+    """Left-right flip, rotation about each axis and a scale per axis: (3, 3), about the grid's centre."""
+    draws = 2 * torch.rand(6, generator=rng) - 1
+    scales = torch.diag(1 + settings.scale * draws[:3])
+    if settings.flip and torch.rand(1, generator=rng) < 0.5:
+        scales[0] *= -1  # the brain's only mirror plane
+    matrix = scales
+    for axis, angle in enumerate((draws[3:] * math.radians(settings.rotation_degrees)).tolist()):
+        i, j = [k for k in range(3) if k != axis]
+        rotation = torch.eye(3)
+        rotation[i, i] = rotation[j, j] = math.cos(angle)
+        rotation[i, j], rotation[j, i] = -math.sin(angle), math.sin(angle)
+        matrix = rotation @ matrix
+    return matrix
+
+
+def _jitter_contrast(batch: Batch, settings: Augmentation, rng: torch.Generator) -> Batch:
+    """Shift each tissue in each sequence by one random amount, in the images and in the contrast alike."""
+    count = len(batch.labels)
+    shift = settings.contrast_jitter * torch.randn(count, N_TISSUES, len(SEQUENCES), generator=rng)
+    present = batch.contrast[:, -N_TISSUES:, None]
+    means = batch.contrast[:, :-N_TISSUES].unflatten(1, shift.shape[1:])
+    # What is clipped at 0 or 1 in the contrast must move the voxels by no more than that.
+    shift = ((means + shift).clamp(0, 1) - means) * present
+    one_hot = F.one_hot(batch.labels, N_LABELS)[..., 1:].float()
+    images = (batch.images + torch.einsum("bxyzl,blc->bcxyz", one_hot, shift)).clamp(0, 1)
+    contrast = torch.cat([(means + shift).flatten(1), batch.contrast[:, -N_TISSUES:]], dim=1)
+    return Batch(images, batch.labels, contrast)

@@ -1,0 +1,86 @@
+"""Local training at one site: some GAN steps on its members, with the state kept in the site's own folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from fl_components.cohort.subject import Subject
+from fl_components.networks.build import Weights, build_discriminator, build_generator, load_weights, weights_of
+from fl_components.networks.precision import choose_precision
+from fl_components.study import Study
+from fl_components.training.augment import augment
+from fl_components.training.batch import shuffled_batches
+from fl_components.training.gan_step import GanStep, Losses
+
+
+class LocalResult(NamedTuple):
+    """`update`: new minus received weights; `losses`: means over the steps of this task; `precision`: what ran."""
+
+    update: Weights
+    losses: Losses
+    steps: int
+    precision: str
+
+
+class LocalTrainer:
+    """Trains the received generator against the site's own discriminator.
+
+    Args:
+        study: recipe and sizes.
+        members: the subjects trained on.
+        state_file: discriminator and optimisers between tasks; written atomically after every task.
+        seed: of the discriminator's start, the order of subjects, augmentation and noise.
+    """
+
+    def __init__(self, study: Study, members: Sequence[Subject], state_file: Path, seed: int) -> None:
+        self.study, self.members, self.state_file, self.seed = study, members, state_file, seed
+        self.precision = choose_precision(study.training.precision)
+
+    def train(self, weights: Weights, round_number: int, steps: int,
+              on_step: Callable[[int], None] | None = None) -> LocalResult:
+        """Run one task.
+
+        Args:
+            weights: the global generator.
+            round_number: 0 starts a fresh discriminator; later rounds go on from the state file.
+            steps: GAN steps to run.
+            on_step: called with the number of steps done.
+
+        Raises:
+            FileNotFoundError: if a later round finds no state file.
+        """
+        torch.manual_seed(self.seed + round_number)
+        rng = torch.Generator().manual_seed(self.seed * 1_000_003 + round_number)
+        generator = load_weights(build_generator(self.study), weights)
+        step = GanStep(generator, build_discriminator(self.study, self.seed), self.study.training, self.precision)
+        if round_number > 0:
+            step.load_state(torch.load(self.state_file, weights_only=True))
+        losses = self._run(step, steps, rng, on_step)
+        self._save(step)
+        trained = weights_of(generator)
+        update = {name: trained[name] - weights[name] for name in weights}
+        return LocalResult(update, losses, steps, self.precision.name)
+
+    def _run(self, step: GanStep, steps: int, rng: torch.Generator, on_step: Callable[[int], None] | None) -> Losses:
+        settings = self.study.training
+        history: list[Losses] = []
+        for batch in shuffled_batches(self.members, settings.batch_size, rng):
+            if settings.augmentation is not None:
+                batch = augment(batch, settings.augmentation, self.study.grid, rng)
+            history.append(step(batch, rng))
+            if on_step is not None:
+                on_step(len(history))
+            if len(history) == steps:
+                break
+        return Losses(*(float(value) for value in np.mean(np.array(history), axis=0)))
+
+    def _save(self, step: GanStep) -> None:
+        self.state_file.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.state_file.with_suffix(".partial")
+        torch.save(step.state(), partial)
+        partial.replace(self.state_file)
