@@ -1,0 +1,129 @@
+"""New anatomies from public knowledge alone: the template and simulated tumours. No patient is ever read."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from fl_components.anatomy.brain import Brain, BrainTraits, make_brain
+from fl_components.anatomy.deform import warp
+from fl_components.anatomy.tumour import NEVER, TumourTraits, arrival_times, label_tumour, mass_effect
+from fl_components.study import Grid
+from fl_components.vocabulary import ABBREVIATIONS, BACKGROUND, CSF, N_LABELS, TUMOUR
+
+INFRATENTORIAL_SHARE: Final = 0.03
+"""Share of tumours that start in the cerebellum; adult gliomas are nearly all above the tentorium."""
+
+
+@dataclass(frozen=True)
+class SampledAnatomy:
+    """`labels`: (X, Y, Z) uint8 anatomy. `record`: the drawn parameters and measured volumes, ready for JSON."""
+
+    labels: np.ndarray
+    record: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class AnatomySampler:
+    """Samples anatomies on a grid."""
+
+    grid: Grid
+
+    def sample(self, rng: np.random.Generator, tumour: bool = True) -> SampledAnatomy:
+        """Draw one anatomy, with a tumour or healthy."""
+        brain_traits = draw_brain_traits(rng)
+        brain = make_brain(rng, self.grid, brain_traits)
+        record: dict[str, Any] = {"brain": asdict(brain_traits), "tumour": None}
+        labels = brain.labels()
+        if tumour:
+            traits = draw_tumour_traits(rng)
+            seeds, delays = draw_seeds(rng, brain, self.grid.spacing_mm)
+            labels = _add_tumour(rng, brain, traits, seeds, delays, self.grid.spacing_mm)
+            record["tumour"] = asdict(traits) | {
+                "seeds_template_mm": [[round(float(x), 1) for x in brain.template_mm[(slice(None), *seed)]]
+                                      for seed in seeds]}
+        voxel_ml = self.grid.spacing_mm**3 / 1000
+        counts = np.bincount(labels.ravel(), minlength=N_LABELS)
+        record["volume_ml"] = {ABBREVIATIONS[label]: round(float(counts[label]) * voxel_ml, 3)
+                               for label in range(1, N_LABELS)}
+        return SampledAnatomy(labels, record)
+
+
+def draw_brain_traits(rng: np.random.Generator) -> BrainTraits:
+    """The public spread of adult brains: the template is about a quarter larger than the average adult's."""
+    age = rng.uniform(0, 1)  # 0 a young adult, 1 an old one
+    size = np.clip(rng.normal(0.935, 0.03), 0.86, 1.01)
+    scale = size * np.clip(rng.normal(1, 0.02, 3), 0.96, 1.04)
+    return BrainTraits(
+        scale=(float(scale[0]), float(scale[1]), float(scale[2])),
+        rotation_degrees=(float(rng.normal(0, 4)), float(rng.normal(0, 3)), float(rng.normal(0, 3))),
+        warp_mm=2.2, warp_scale_mm=25.0,
+        ventricle_mm=float(np.clip(rng.normal(-1.0 + 4.0 * age, 1.2), -2.5, 6.0)),
+        atrophy=float(np.clip(rng.normal(0.1 + 0.5 * age, 0.15), 0, 1)),
+        folding=float(rng.uniform(0.2, 0.45)), fold_mm=float(rng.uniform(5.0, 7.0)))
+
+
+def draw_tumour_traits(rng: np.random.Generator) -> TumourTraits:
+    """The public spread of gliomas: 3 to 180 ml; about a quarter does not enhance, a tenth has no necrosis."""
+    volume = float(np.clip(np.exp(rng.normal(np.log(60), 0.85)), 3, 180))
+    kind = rng.choice(["ring", "low grade", "solid"], p=[0.66, 0.24, 0.10])
+    core = {"ring": rng.uniform(0.15, 0.6), "low grade": rng.uniform(0.25, 0.85), "solid": rng.uniform(0.08, 0.3)}[kind]
+    core_radius_mm = np.cbrt(volume * core * 1000 * 3 / (4 * np.pi))
+    rim = {"ring": np.clip(rng.uniform(0.12, 0.4) * core_radius_mm, 2.5, 8.0), "low grade": 0.0, "solid": 99.0}[kind]
+    return TumourTraits(volume_ml=volume, core_share=float(core), rim_mm=float(rim),
+                        white_preference=float(rng.uniform(3, 10)),
+                        push_mm=float(rng.uniform(0.1, 0.45) * core_radius_mm), roughness=float(rng.uniform(0.2, 1.0)))
+
+
+def draw_seeds(rng: np.random.Generator, brain: Brain, spacing_mm: float,
+               two_foci: float = 0.12) -> tuple[np.ndarray, np.ndarray]:
+    """Where and when the foci start: one, or two with probability `two_foci`.
+
+    Returns:
+        (n, 3) voxels in tissue of the cerebrum (rarely the cerebellum), and (n,) delays, the first 0.
+    """
+    chance = seed_chance(brain, rng.uniform() < INFRATENTORIAL_SHARE)
+    first = _draw_voxel(rng, chance)
+    if rng.uniform() >= two_foci:
+        return first[None], np.zeros(1)
+    places = np.indices(chance.shape)
+    distance = np.sqrt(((places - first.reshape(3, 1, 1, 1)) ** 2).sum(axis=0)) * spacing_mm
+    ring = chance * ((distance > 25) & (distance < 60))
+    second = _draw_voxel(rng, ring if ring.any() else chance)
+    return np.stack([first, second]), np.array([0.0, rng.uniform(0, 1.2)])
+
+
+def seed_chance(brain: Brain, cerebellum: bool) -> np.ndarray:
+    """(X, Y, Z) weight of a tumour starting at each voxel: tissue, white twice as likely as grey, one compartment only."""
+    csf, grey, white = brain.tissues
+    x, y, z = brain.template_mm
+    infratentorial = z < np.clip(-16 - 0.45 * (y + 40), -40, 2)
+    hindbrain = infratentorial & (y < -18) & ((np.abs(x) < 60) | (z < -40))
+    stem = (np.abs(x) < 14) & (y < -8) & (y > -46) & (z < -4)
+    compartment = hindbrain & ~stem if cerebellum else ~hindbrain & ~stem
+    tissue = (csf < 0.2) & (brain.inside > 0.95)
+    return np.where(tissue & compartment, grey + 2 * white, 0)
+
+
+def _draw_voxel(rng: np.random.Generator, chance: np.ndarray) -> np.ndarray:
+    """(3,) voxel drawn with the given weights."""
+    total = np.cumsum(chance.ravel(), dtype=np.float64)
+    flat = min(int(np.searchsorted(total, rng.uniform(0, total[-1]), side="right")), chance.size - 1)
+    return np.array(np.unravel_index(flat, chance.shape))
+
+
+def _add_tumour(rng: np.random.Generator, brain: Brain, traits: TumourTraits, seeds: np.ndarray, delays: np.ndarray,
+                spacing_mm: float) -> np.ndarray:
+    """Grow the tumour, push the brain aside, label both; (X, Y, Z) uint8."""
+    arrival = arrival_times(brain.tissues, seeds, delays, traits, spacing_mm)
+    displacement = mass_effect(arrival, brain.inside, traits, spacing_mm)
+    pushed = brain.displaced(displacement, spacing_mm)
+    latest = arrival[arrival < NEVER].max(initial=0.0)
+    arrival = warp(np.minimum(arrival, 2 * latest + 1)[None], displacement, spacing_mm)[0]
+    arrival[arrival > latest] = NEVER
+    labels = pushed.labels()
+    allowed = (labels != BACKGROUND) & (labels != CSF)
+    tumour = label_tumour(rng, arrival, allowed, traits, spacing_mm)
+    return np.where(np.isin(tumour, TUMOUR), tumour, labels).astype(np.uint8)

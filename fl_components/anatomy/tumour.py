@@ -1,0 +1,204 @@
+"""Tumours: reaction-diffusion growth, the push on the tissue around, and the three labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from scipy import ndimage
+
+from fl_components.anatomy.deform import exponentiate
+from fl_components.anatomy.field import random_field
+from fl_components.vocabulary import ENHANCING, NECROTIC, OEDEMA
+
+FRONT_WIDTH_MM: Final = 6.0
+"""sqrt(diffusivity / growth rate) in white matter: how far cells wander while they double."""
+NEVER: Final = 1e3
+"""Arrival time of places the tumour does not reach; one unit is 1 / growth rate."""
+MARGIN: Final = 1.6
+"""Growth goes on until the tumour has this multiple of its volume, so that its outskirts are known too."""
+REACH_MM: Final = 58.0
+"""Half the size of the box around the seeds in which growth is computed."""
+LONGEST: Final = 12.0
+"""Growth stops here at the latest, in units of 1 / growth rate."""
+
+
+@dataclass(frozen=True)
+class TumourTraits:
+    """What makes one tumour: its whole `volume_ml`, and how it is made up.
+
+    `core_share` of the volume is core (necrotic and enhancing), the rest oedema. `rim_mm` is the thickness of the
+    enhancing rim around the necrosis: 0 is a core that does not enhance (low grade), a large value a core that enhances
+    all through. `white_preference` is how many times faster cells move in white than in grey matter, `push_mm` how far
+    the core moves its surroundings, `roughness` 0 to 1 how irregular the sub-regions are.
+    """
+
+    volume_ml: float
+    core_share: float
+    rim_mm: float
+    white_preference: float
+    push_mm: float
+    roughness: float
+
+
+def arrival_times(tissues: np.ndarray, seeds: np.ndarray, delays: np.ndarray, traits: TumourTraits,
+                  spacing_mm: float) -> np.ndarray:
+    """When a growing tumour reaches each voxel.
+
+    Fisher-Kolmogorov growth, du/dt = div(D grad u) + u (1 - u) with time in units of 1 / growth rate (Swanson et al.,
+    "A quantitative model for differential motility of gliomas", Cell Prolif. 2000): D is large in white matter,
+    smaller in grey matter, 0 in CSF and outside. A voxel is reached when u passes 1/2.
+
+    Args:
+        tissues: (3, X, Y, Z) probabilities of CSF, grey and white matter.
+        seeds: (n, 3) voxels where the foci start.
+        delays: (n,) time at which each focus starts; the first is 0.
+        traits: the tumour's volume and white-matter preference.
+        spacing_mm: voxel size.
+
+    Returns:
+        (X, Y, Z) float32, `NEVER` where growth stopped before the front came.
+    """
+    reach = int(np.ceil(REACH_MM / spacing_mm))
+    low = np.maximum(seeds.min(axis=0) - reach, 0)
+    box = tuple(slice(start, stop) for start, stop in zip(low, seeds.max(axis=0) + reach + 1, strict=True))
+    diffusivity = _diffusivity(tissues[(slice(None), *box)], traits.white_preference)
+    target = MARGIN * traits.volume_ml * 1000 / spacing_mm**3
+    arrival = np.full(tissues.shape[1:], NEVER, np.float32)
+    arrival[box] = _front(diffusivity, seeds - low, delays, target, spacing_mm)
+    return arrival
+
+
+def _diffusivity(tissues: np.ndarray, white_preference: float) -> np.ndarray:
+    """(X, Y, Z) in mm² per unit time; 0 where CSF or the outside is the likeliest."""
+    csf, grey, white = tissues
+    mixed = FRONT_WIDTH_MM**2 * (white + grey / white_preference)
+    return np.where(grey + white > np.maximum(csf, 0.5), mixed, 0).astype(np.float32)
+
+
+def _front(diffusivity: np.ndarray, seeds: np.ndarray, delays: np.ndarray, target: float,
+           spacing_mm: float) -> np.ndarray:
+    """Grow until `target` voxels are reached; their arrival times."""
+    step = spacing_mm**2 / (12 * FRONT_WIDTH_MM**2)
+    weights = diffusion_weights(diffusivity, step, spacing_mm)
+    cells = np.zeros_like(diffusivity)
+    arrival = np.full(diffusivity.shape, NEVER, np.float32)
+    waiting = sorted(zip(delays, map(tuple, seeds), strict=True))
+    growth = np.float32(np.expm1(step))
+    time, reached, steps_left = 0.0, 0, int(LONGEST / step)
+    while reached < target and steps_left:
+        while waiting and waiting[0][0] <= time:
+            cells[waiting.pop(0)[1]] = 1.0
+        before = cells.copy()
+        diffuse(cells, weights)
+        cells += growth * cells * (1 - cells) / (1 + growth * cells)  # the logistic equation's exact solution
+        new = (cells >= 0.5) & (arrival == NEVER)
+        fraction = (0.5 - before[new]) / np.maximum(cells[new] - before[new], 1e-6)
+        arrival[new] = time + step * np.clip(fraction, 0, 1)
+        reached += int(new.sum())
+        time += step
+        steps_left -= 1
+    return arrival
+
+
+def diffusion_weights(diffusivity: np.ndarray, step: float, spacing_mm: float) -> list[np.ndarray]:
+    """Share of the difference between neighbours that crosses their face in one step, one array an axis.
+
+    Faces take the harmonic mean of the two sides, so nothing crosses into a voxel of diffusivity 0. With
+    step ≤ spacing² / (12 max D) every eigenvalue of the explicit step lies in [0, 1] (Gershgorin): it can neither
+    overshoot nor alternate between neighbouring voxels.
+    """
+    scale = step / spacing_mm**2
+    weights = []
+    for axis in range(3):
+        moved = np.moveaxis(diffusivity, axis, 0)
+        one, other = moved[:-1], moved[1:]
+        mean = 2 * one * other / np.maximum(one + other, 1e-12)
+        weights.append(np.ascontiguousarray(np.moveaxis(scale * mean, 0, axis)).astype(np.float32))
+    return weights
+
+
+def diffuse(cells: np.ndarray, weights: list[np.ndarray]) -> None:
+    """One explicit step of diffusion in place; conserves the sum of `cells`."""
+    flows = [weight * np.diff(cells, axis=axis) for axis, weight in enumerate(weights)]
+    for axis, flow in enumerate(flows):
+        moved = np.moveaxis(cells, axis, 0)
+        inward = np.moveaxis(flow, axis, 0)
+        moved[:-1] += inward
+        moved[1:] -= inward
+
+
+def time_at_volume(arrival: np.ndarray, volume_ml: float, spacing_mm: float) -> float:
+    """The time at which the tumour had this volume, or the latest one if it never grew that large; 0 if there is none."""
+    reached = np.sort(arrival[arrival < NEVER])
+    if reached.size == 0:
+        return 0.0
+    return float(reached[min(round(volume_ml * 1000 / spacing_mm**3), reached.size) - 1])
+
+
+def mass_effect(arrival: np.ndarray, inside: np.ndarray, traits: TumourTraits, spacing_mm: float) -> np.ndarray:
+    """The displacement by which the core pushes tissue outwards; it fades towards the skull, which gives no way.
+
+    Args:
+        arrival: (X, Y, Z) arrival times.
+        inside: (X, Y, Z) probability of being brain.
+        traits: the tumour's volume, core and push.
+        spacing_mm: voxel size.
+
+    Returns:
+        (3, X, Y, Z) float32 millimetres: the voxel at x shows what lay at x + u(x).
+    """
+    core_end = time_at_volume(arrival, traits.volume_ml * traits.core_share, spacing_mm)
+    core = (arrival <= core_end).astype(np.float32)
+    radius_mm = np.cbrt(core.sum() * spacing_mm**3 * 3 / (4 * np.pi))
+    density = ndimage.gaussian_filter(core, max(0.8 * radius_mm, 6.0) / spacing_mm)
+    pull = np.stack(np.gradient(density)).astype(np.float32)
+    strength = np.linalg.norm(pull, axis=0).max()
+    if strength == 0:
+        return np.zeros_like(pull)
+    give = np.clip(1 - 2 * ndimage.gaussian_filter(1 - inside, 6.0 / spacing_mm), 0, 1)
+    return exponentiate(traits.push_mm / strength * pull * give, spacing_mm, squarings=3)
+
+
+def label_tumour(rng: np.random.Generator, arrival: np.ndarray, allowed: np.ndarray, traits: TumourTraits,
+                 spacing_mm: float) -> np.ndarray:
+    """The tumour's sub-regions, nested by arrival: necrotic core, enhancing rim, oedema.
+
+    Args:
+        rng: source of the irregularity.
+        arrival: (X, Y, Z) arrival times.
+        allowed: (X, Y, Z) bool, where tumour may be.
+        traits: volume, shares, rim and roughness.
+        spacing_mm: voxel size.
+
+    Returns:
+        (X, Y, Z) uint8: `NECROTIC`, `OEDEMA`, `ENHANCING`, 0 elsewhere. A core without enhancement is `NECROTIC`, as
+        in BraTS, whose label 1 is the necrotic and the non-enhancing core.
+    """
+    arrival = np.where(allowed, arrival, NEVER)
+    end = time_at_volume(arrival, traits.volume_ml, spacing_mm)
+    whole = largest_parts(arrival <= end, spacing_mm)
+    wobble = random_field(rng, arrival.shape, 5.0 / spacing_mm)
+    ragged = np.where(whole, arrival + 0.35 * traits.roughness * max(end, 0.5) * wobble, NEVER)
+    core = largest_parts(ragged <= time_at_volume(ragged, traits.volume_ml * traits.core_share, spacing_mm), spacing_mm)
+    labels = np.where(whole, OEDEMA, 0).astype(np.uint8)
+    labels[core] = NECROTIC
+    if traits.rim_mm > 0:
+        depth = ndimage.distance_transform_edt(core, sampling=spacing_mm) - 0.5 * spacing_mm
+        ripple = random_field(rng, arrival.shape, 4.0 / spacing_mm)
+        labels[core & (depth <= traits.rim_mm * (1 + 0.6 * traits.roughness * ripple))] = ENHANCING
+    return labels
+
+
+def largest_parts(mask: np.ndarray, spacing_mm: float, minimum_ml: float = 0.4) -> np.ndarray:
+    """The mask, its holes filled, without specks below `minimum_ml`; the largest part always stays."""
+    parts, count = ndimage.label(mask)
+    if count == 0:
+        return mask
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    keep = sizes * spacing_mm**3 / 1000 >= minimum_ml
+    keep[sizes.argmax()] = True
+    keep[0] = False
+    return keep[parts]
