@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from scipy import ndimage
 
-from fl_components.anatomy.deform import affine_matrix, exponentiate, random_velocity, sample, upsample, voxel_grid, warp
+from fl_components.anatomy import deform
 from fl_components.anatomy.field import random_field
 from fl_components.anatomy.template import load_template
 from fl_components.study import TEMPLATE_CENTRE_MM, Grid
@@ -66,7 +66,8 @@ class Brain:
 
     def displaced(self, displacement: np.ndarray, spacing_mm: float) -> Brain:
         """The brain after tissue moved: the voxel at x shows what lay at x + u(x)."""
-        stack = warp(np.concatenate([self.tissues, self.inside[None], self.template_mm]), displacement, spacing_mm)
+        maps = np.concatenate([self.tissues, self.inside[None], self.template_mm])
+        stack = deform.warp(maps, displacement, spacing_mm)
         return replace(self, tissues=stack[:3], inside=stack[3], template_mm=stack[4:])
 
 
@@ -80,7 +81,7 @@ def make_brain(rng: np.random.Generator, grid: Grid, traits: BrainTraits) -> Bra
     """
     template_mm = _pull_back(rng, grid, traits)
     source = load_template(SOURCE.shape, SOURCE.affine)
-    csf, grey, white = sample(source.tissues, _to_source(template_mm))
+    csf, grey, white = deform.sample(source.tissues, _to_source(template_mm))
     inside = csf + grey + white
     tissues = _fold(rng, np.stack([csf, grey, white]), inside, traits, grid.spacing_mm)
     return Brain(tissues, inside, template_mm)
@@ -88,26 +89,26 @@ def make_brain(rng: np.random.Generator, grid: Grid, traits: BrainTraits) -> Bra
 
 def _pull_back(rng: np.random.Generator, grid: Grid, traits: BrainTraits) -> np.ndarray:
     """(3, X, Y, Z) template millimetres of every voxel: affine, then random warp, then the ventricles' pull."""
-    coarse = max(1, round(8.0 / grid.spacing_mm))  # the warp is smooth over centimetres; integrating it coarsely saves time
+    coarse = max(1, round(8.0 / grid.spacing_mm))  # smooth over centimetres, so integrated on about 8 mm
     shape = tuple(-(-length // coarse) + 1 for length in grid.shape)
     spacing = grid.spacing_mm * coarse
     centre = np.array(TEMPLATE_CENTRE_MM).reshape(3, 1, 1, 1)
     centre_voxel = (np.array(grid.shape).reshape(3, 1, 1, 1) - 1) / 2
-    millimetres = (voxel_grid(shape) * coarse - centre_voxel) * grid.spacing_mm
-    inverse = np.linalg.inv(affine_matrix(np.array(traits.rotation_degrees), np.array(traits.scale)))
+    millimetres = (deform.voxel_grid(shape) * coarse - centre_voxel) * grid.spacing_mm
+    inverse = np.linalg.inv(deform.affine_matrix(np.array(traits.rotation_degrees), np.array(traits.scale)))
     straight = np.tensordot(inverse, millimetres, axes=1) + centre
 
-    velocity = random_velocity(rng, shape, spacing, traits.warp_mm, traits.warp_scale_mm)
-    velocity += traits.ventricle_mm * sample(_ventricle_pull(), _to_source(straight))
-    coordinates = straight + exponentiate(velocity, spacing)
-    return upsample(coordinates, grid.shape, coarse)
+    velocity = deform.random_velocity(rng, shape, spacing, traits.warp_mm, traits.warp_scale_mm)
+    velocity += traits.ventricle_mm * deform.sample(_ventricle_pull(), _to_source(straight))
+    coordinates = straight + deform.exponentiate(velocity, spacing)
+    return deform.upsample(coordinates, grid.shape, coarse)
 
 
 @lru_cache(maxsize=1)
 def _ventricle_pull() -> np.ndarray:
-    """(3, X, Y, Z) on `SOURCE`: points at the ventricles' core with length 1 at their wall: reading there widens them."""
+    """(3, X, Y, Z) on `SOURCE`: points at the ventricles' core, length 1 at their wall: reading there widens them."""
     source = load_template(SOURCE.shape, SOURCE.affine)
-    millimetres = np.tensordot(SOURCE.affine[:3, :3], voxel_grid(SOURCE.shape), axes=1)
+    millimetres = np.tensordot(SOURCE.affine[:3, :3], deform.voxel_grid(SOURCE.shape), axes=1)
     millimetres += SOURCE.affine[:3, 3].reshape(3, 1, 1, 1)
     offset = (millimetres - VENTRICLE_CENTRE_MM.reshape(3, 1, 1, 1)) / VENTRICLE_HALF_SIZE_MM.reshape(3, 1, 1, 1)
     ventricle = source.csf * ((offset**2).sum(axis=0) < 1)

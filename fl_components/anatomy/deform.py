@@ -63,7 +63,7 @@ def voxel_grid(shape: tuple[int, ...]) -> np.ndarray:
 
 
 def jacobian(displacement: np.ndarray, spacing_mm: float) -> np.ndarray:
-    """Determinant of the Jacobian of x + u(x) at every voxel, by central differences: volume change, > 0 if invertible."""
+    """Jacobian determinant of x + u(x) at each voxel, by central differences: volume change, > 0 if invertible."""
     gradient = np.stack([np.stack(np.gradient(component, spacing_mm)) for component in displacement])
     matrices = np.moveaxis(gradient, (0, 1), (-2, -1)) + np.eye(3)
     return np.linalg.det(matrices)

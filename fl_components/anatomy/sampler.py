@@ -96,7 +96,7 @@ def draw_seeds(rng: np.random.Generator, brain: Brain, spacing_mm: float,
 
 
 def seed_chance(brain: Brain, cerebellum: bool) -> np.ndarray:
-    """(X, Y, Z) weight of a tumour starting at each voxel: tissue, white twice as likely as grey, one compartment only."""
+    """(X, Y, Z) weight of a tumour starting at each voxel: one compartment's tissue, white twice as likely as grey."""
     csf, grey, white = brain.tissues
     x, y, z = brain.template_mm
     infratentorial = z < np.clip(-16 - 0.45 * (y + 40), -40, 2)

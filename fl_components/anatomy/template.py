@@ -76,7 +76,7 @@ def _full_resolution() -> tuple[dict[str, np.ndarray], np.ndarray]:
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError("nilearn, which ships the MNI152 template, is not installed")
     folder = Path(spec.origin).parent / "datasets" / "data"
-    images = {name: nib.load(folder / FILES.format(name)) for name in ("t1", "gm", "wm")}
+    images = {name: nib.Nifti1Image.from_filename(folder / FILES.format(name)) for name in ("t1", "gm", "wm")}
     raw = {name: np.asarray(image.dataobj).astype(np.float32) / 255 for name, image in images.items()}
     brain = (raw["t1"] > 0).astype(np.float32)
     gm, wm = raw["gm"] * brain, raw["wm"] * brain

@@ -130,7 +130,7 @@ def diffuse(cells: np.ndarray, weights: list[np.ndarray]) -> None:
 
 
 def time_at_volume(arrival: np.ndarray, volume_ml: float, spacing_mm: float) -> float:
-    """The time at which the tumour had this volume, or the latest one if it never grew that large; 0 if there is none."""
+    """The time at which the tumour had this volume, the latest one if it never grew that large; 0 if there is none."""
     reached = np.sort(arrival[arrival < NEVER])
     if reached.size == 0:
         return 0.0
