@@ -1,0 +1,163 @@
+"""Preprocessing: a scan onto the study grid by its affine, centred, anti-aliased, normalised, its tissues labelled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import nibabel as nib
+import numpy as np
+from scipy import ndimage
+
+from fl_components.cohort.layout import Case, Scan, read_scan
+from fl_components.cohort.subject import Subject
+from fl_components.cohort.tissue import label_tissues
+from fl_components.contrast import measure_contrast
+from fl_components.study import TEMPLATE_CENTRE_MM, Grid
+from fl_components.vocabulary import SEQUENCES, TUMOUR
+from privacy_eval.errors import InputError
+
+PREPARATION_VERSION: Final = 1
+"""To be raised whenever this file, `layout` or `tissue` gives another result: it makes cached subjects anew."""
+
+WHITE_PERCENTILE: Final = 99.5
+"""This percentile of a sequence inside the brain becomes intensity 1."""
+NECK_MM: Final = 3.0
+"""Anything joined to the brain by a thinner bridge is residual skull."""
+MINIMUM_VOXELS: Final = 100
+"""With less healthy brain on the grid there is nothing to tell tissues by."""
+FWHM_PER_SIGMA: Final = 2 * np.sqrt(2 * np.log(2))
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A scan on the study grid: `images` (4, X, Y, Z) float32 as scanned, `tumour` labels, `brain` mask (X, Y, Z).
+
+    `share_outside` is the share of the scan's brain that lies beyond the grid; `brain_ml` its volume before that.
+    """
+
+    images: np.ndarray
+    tumour: np.ndarray
+    brain: np.ndarray
+    share_outside: float
+    brain_ml: float
+
+
+def prepare_case(case: Case, dialect: str, grid: Grid) -> Subject:
+    """Read a case and prepare it for training.
+
+    Raises:
+        InputError: as `read_scan`, and if there is no brain on the grid or a sequence is empty in it.
+    """
+    return make_subject(case, read_scan(case, dialect), grid)[0]
+
+
+def make_subject(case: Case, scan: Scan, grid: Grid) -> tuple[Subject, Placed]:
+    """A scan as a subject, and the step between, for the checks (errors as `prepare_case`)."""
+    placed = place_scan(case, scan, grid)
+    if np.count_nonzero(placed.brain & (placed.tumour == 0)) < MINIMUM_VOXELS:
+        raise InputError(f"{case.images[0]}: a brain of {placed.brain_ml:.0f} ml, less than {MINIMUM_VOXELS} voxels of "
+                         "it healthy on the study grid; check the files, or choose a finer grid")
+    images = normalise(placed.images, placed.brain, case)
+    labels = label_tissues(images, placed.brain, placed.tumour)
+    return Subject(case.name, images, labels, measure_contrast(images, labels)), placed
+
+
+def place_scan(case: Case, scan: Scan, grid: Grid) -> Placed:
+    """Put a scan on the study grid, the centre of its brain's bounding box on the grid's centre.
+
+    BraTS lies in the SRI24 atlas's space and others lie anywhere, so that only the brain itself tells where it is.
+    Averaging over the target's voxel (a Gaussian, within the brain) comes before sampling; labels are sampled as
+    indicators, and the largest wins.
+
+    Raises:
+        InputError: if no brain is found.
+    """
+    mask = brain_mask(scan.images, nib.affines.voxel_sizes(scan.affine)) | (scan.tumour > 0)
+    if not mask.any():
+        raise InputError(f"{case.images[0]}: no brain found, no voxel is positive in two sequences; check the files")
+    box = ndimage.find_objects(mask.astype(np.uint8))[0]
+    start = np.array([side.start for side in box])
+    centre = start + (np.array([side.stop for side in box]) - start - 1) / 2
+    shift = np.eye(4)
+    shift[:3, 3] = nib.affines.apply_affine(scan.affine, centre) - TEMPLATE_CENTRE_MM
+    to_voxel = np.linalg.inv(scan.affine) @ shift @ grid.affine
+    to_box = nib.affines.from_matvec(np.eye(3), -start) @ to_voxel
+
+    images, tumour, brain = _resample(scan.images[:, *box], scan.tumour[box], mask[box], to_box, grid.shape)
+    outside = _share_outside(mask, np.linalg.inv(to_voxel), grid.shape)
+    millilitres = mask.sum() * abs(np.linalg.det(scan.affine[:3, :3])) / 1000
+    return Placed(images, tumour, brain, outside, float(millilitres))
+
+
+def brain_mask(images: np.ndarray, spacing_mm: np.ndarray) -> np.ndarray:
+    """The brain of a skull-stripped scan: (4, X, Y, Z) intensities of any scale → (X, Y, Z) bool.
+
+    Positive in at least two sequences (negative values are ringing of an earlier interpolation), without what hangs
+    on by a thin neck, the largest piece alone, its holes filled.
+    """
+    positive = ndimage.binary_fill_holes((images > 0).sum(axis=0) >= 2)
+    reach = NECK_MM / 2 / np.asarray(spacing_mm)
+    axes = np.ogrid[tuple(slice(-int(size), int(size) + 1) for size in np.maximum(np.round(reach), 1))]
+    ball = sum((axis / max(size, 1)) ** 2 for axis, size in zip(axes, reach, strict=True)) <= 1
+    core, _ = ndimage.label(ndimage.binary_erosion(positive, ball))
+    sizes = np.bincount(core.ravel())
+    if len(sizes) == 1:
+        return np.zeros(positive.shape, bool)
+    largest = core == 1 + np.argmax(sizes[1:])
+    # One step farther back than was eroded returns the tips of the gyri; it cannot climb over a neck.
+    regrown = ndimage.binary_dilation(ndimage.binary_dilation(largest, ball), ball) & positive
+    return ndimage.binary_fill_holes(regrown)
+
+
+def normalise(images: np.ndarray, brain: np.ndarray, case: Case) -> np.ndarray:
+    """Every sequence divided by its own high percentile inside the brain: [0, 1], 0 outside the brain; float32.
+
+    Raises:
+        InputError: if a sequence has no intensity inside the brain.
+    """
+    result = np.zeros(images.shape, np.float32)
+    for channel, sequence in enumerate(SEQUENCES):
+        inside = images[channel][brain]
+        white = np.percentile(inside, WHITE_PERCENTILE) if inside.size else 0.0
+        if white <= 0:
+            raise InputError(f"{case.images[channel]}: {sequence} is empty inside the brain; export it again")
+        result[channel][brain] = np.clip(inside / white, 0, 1)
+    return result
+
+
+def _resample(
+    images: np.ndarray, tumour: np.ndarray, mask: np.ndarray, to_source: np.ndarray, shape: tuple[int, int, int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Images, tumour labels and brain mask on a grid whose voxel indices `to_source` takes to the source's."""
+    sigma = _antialiasing_sigma(to_source)
+
+    def sample(volume: np.ndarray) -> np.ndarray:
+        smooth = ndimage.gaussian_filter(volume.astype(np.float32), sigma, mode="constant", truncate=3)
+        return ndimage.affine_transform(smooth, to_source[:3, :3], to_source[:3, 3], shape, order=1, mode="constant")
+
+    coverage = sample(mask)
+    brain = coverage > 0.5
+    indicators = {label: sample(tumour == label) for label in TUMOUR if (tumour == label).any()}
+    labels = np.zeros(shape, np.uint8)
+    best = coverage - sum(indicators.values()) if indicators else coverage
+    for label, indicator in indicators.items():
+        labels[brain & (indicator > best)] = label
+        best = np.maximum(best, indicator)
+    # Divided by the coverage, the brain's rim is not darkened by the empty space beside it.
+    divisor = np.where(brain, coverage, 1)
+    sampled = np.stack([np.where(brain, sample(volume * mask) / divisor, 0) for volume in images])
+    return sampled, labels, brain
+
+
+def _antialiasing_sigma(to_source: np.ndarray) -> np.ndarray:
+    """The Gaussian, in source voxels per axis, that widens a source voxel to the target's; 0 if that is finer."""
+    # A target voxel's extent along each source axis, in source voxels; for equal axes this is the ratio of spacings.
+    extent = np.linalg.norm(to_source[:3, :3], axis=1)
+    return np.sqrt(np.maximum(extent**2 - 1, 0)) / FWHM_PER_SIGMA
+
+
+def _share_outside(mask: np.ndarray, to_grid: np.ndarray, shape: tuple[int, int, int]) -> float:
+    points = nib.affines.apply_affine(to_grid, np.argwhere(mask))
+    inside = ((points >= -0.5) & (points <= np.array(shape) - 0.5)).all(axis=1)
+    return float(1 - inside.mean())
