@@ -1,0 +1,87 @@
+"""Training at the site: the contrast summary once, then the generator's update each round."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from nvflare.apis.dxo import DataKind
+from nvflare.apis.signal import Signal
+
+from fl_components.client.executor import SiteExecutor, scalar, stop_if
+from fl_components.client.heartbeat import Heartbeat
+from fl_components.client.open_site import OpenSite
+from fl_components.cohort.cohort import Cohort
+from fl_components.cohort.subject import Subject
+from fl_components.training.local import LocalTrainer
+
+
+class TrainExecutor(SiteExecutor):
+    """Answers "summarise" and "train"."""
+
+    data_kind = DataKind.WEIGHT_DIFF
+
+    def __init__(self, study_hash: str) -> None:
+        super().__init__(study_hash)
+        self._members: list[Subject] | None = None
+
+    def tasks(self) -> tuple[str, ...]:
+        """See the base class."""
+        return "summarise", "train"
+
+    def answer(self, task: str, round_number: int, data: Mapping[str, np.ndarray], opened: OpenSite,
+               heartbeat: Heartbeat, abort_signal: Signal) -> dict[str, np.ndarray]:
+        """See the base class."""
+        members = self._load_members(opened)
+        if task == "summarise":
+            heartbeat.begin(task, round_number, 1)
+            summary = summarise_contrast(members, opened.site.policy.minimum_count)
+            heartbeat.end()
+            return {**summary, "simulated": scalar(opened.site.data.simulated)}
+        return self._train(members, round_number, data, opened, heartbeat, abort_signal)
+
+    def _load_members(self, opened: OpenSite) -> list[Subject]:
+        if self._members is None:
+            cohort = Cohort.load(opened.site, opened.study)
+            self._members = [Subject.load(path) for path in cohort.members]
+        return self._members
+
+    def _train(self, members: list[Subject], round_number: int, data: Mapping[str, np.ndarray], opened: OpenSite,
+               heartbeat: Heartbeat, abort_signal: Signal) -> dict[str, np.ndarray]:
+        site, study = opened
+        steps = study.training.local_steps
+        heartbeat.begin("train", round_number, steps)
+
+        def on_step(done: int) -> None:
+            stop_if(abort_signal)
+            heartbeat.step(done)
+
+        trainer = LocalTrainer(study, members, site.state / "training" / "state.pt", training_seed(opened))
+        result = trainer.train(dict(data), round_number, steps, on_step)
+        heartbeat.end(precision=result.precision)
+        losses = result.losses
+        return {**result.update, "loss.l1": scalar(losses.l1), "loss.adversarial": scalar(losses.adversarial),
+                "loss.discriminator": scalar(losses.discriminator)}
+
+
+def training_seed(opened: OpenSite) -> int:
+    """A seed of the study's and the site's name: the same site repeats its run, two sites never share a stream."""
+    return int.from_bytes(hashlib.sha256(f"{opened.study.seed}/{opened.site.name}".encode()).digest()[:4], "big")
+
+
+def summarise_contrast(members: Sequence[Subject], minimum_count: int) -> dict[str, np.ndarray]:
+    """Mean and spread (standard deviation) of the members' contrast, per tissue and sequence.
+
+    A tissue that fewer than `minimum_count` members have is reported as absent: count, mean and spread 0.
+    """
+    means = np.stack([subject.contrast.mean for subject in members])
+    present = np.stack([subject.contrast.present for subject in members])
+    count = present.sum(axis=0)
+    count[count < minimum_count] = 0
+    share = np.where(count, 1 / np.maximum(count, 1), 0)[:, None]
+    weights = present[:, :, None] * share
+    mean = (means * weights).sum(axis=0)
+    spread = np.sqrt((np.square(means - mean) * weights).sum(axis=0))
+    return {"contrast.mean": mean.astype(np.float32), "contrast.spread": spread.astype(np.float32),
+            "contrast.count": count.astype(np.float32), "n_members": scalar(len(members))}

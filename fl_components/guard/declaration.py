@@ -1,0 +1,76 @@
+"""What each task may send: every name, shape and type, declared in installed code. Nothing else leaves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+
+from fl_components.networks.build import declared_shapes
+from fl_components.study import Study
+from fl_components.vocabulary import N_TISSUES, SEQUENCES
+from privacy_eval.site_statistics import scalar_names
+
+Task = Literal["summarise", "train", "audit"]
+
+TRAINING_SCALARS: Final = ("loss.l1", "loss.adversarial", "loss.discriminator")
+"""Means over one task's steps: what the training curves are drawn from."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """Shape and numpy type of one thing that may leave; a scalar has shape ()."""
+
+    shape: tuple[int, ...]
+    dtype: Literal["float32", "float64"]
+
+
+Declaration = Mapping[str, Field]
+_SCALAR: Final = Field((), "float64")
+
+
+def declare(task: Task, study: Study) -> Declaration:
+    """The complete list of what a site answers to a task.
+
+    - summarise: mean and spread of the members' contrast, the count of members a tissue was present in, and whether
+      the site's subjects are simulated;
+    - train: the generator's update, tensor by tensor, and the mean losses of the task;
+    - audit: n, U statistics and suppressed counts, as `privacy_eval.site_audit` names them.
+    """
+    if task == "train":
+        tensors = {name: Field(shape, "float32") for name, shape in declared_shapes(study).items()}
+        return {**tensors, **dict.fromkeys(TRAINING_SCALARS, _SCALAR)}
+    if task == "audit":
+        return dict.fromkeys(scalar_names(), _SCALAR)
+    table = Field((N_TISSUES, len(SEQUENCES)), "float32")
+    return {"contrast.mean": table, "contrast.spread": table, "contrast.count": Field((N_TISSUES,), "float32"),
+            "n_members": _SCALAR, "simulated": _SCALAR}
+
+
+def refusal(declaration: Declaration, fields: Mapping[str, np.ndarray]) -> str | None:
+    """Why these fields do not match their declaration, in one line; None if they do."""
+    if unknown := sorted(set(fields) - set(declaration)):
+        return f"'{unknown[0]}' is not declared ({len(unknown)} such)"
+    if missing := sorted(set(declaration) - set(fields)):
+        return f"'{missing[0]}' is missing ({len(missing)} such)"
+    for name, field in declaration.items():
+        value = fields[name]
+        if not isinstance(value, np.ndarray):
+            return f"'{name}' is {type(value).__name__}, expected an array"
+        if value.dtype != field.dtype:
+            return f"'{name}' has type {value.dtype}, expected {field.dtype}"
+        if value.shape != field.shape:
+            return f"'{name}' has shape {value.shape}, expected {field.shape}"
+        if not np.isfinite(value).all():
+            return f"'{name}' holds NaN or infinity"
+    return None
+
+
+def tensor_norm(fields: Mapping[str, np.ndarray]) -> float:
+    """L2 norm over all tensors; scalars do not count."""
+    return math.sqrt(sum(float(np.square(value, dtype=np.float64).sum()) for value in fields.values() if value.ndim))
+
+

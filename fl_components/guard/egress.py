@@ -1,0 +1,98 @@
+"""The guard: rebuilds what leaves a site from its declaration, writes it into the ledger, stops all else."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, cast, get_args
+
+import numpy as np
+
+from fl_components.guard.declaration import Declaration, Task, declare, refusal, tensor_norm
+from fl_components.guard.ledger import Ledger
+from fl_components.site import Site
+from fl_components.study import Study
+
+
+class EgressRefusedError(Exception):
+    """The site's guard stopped an answer; the message says what and why, and holds no value of it."""
+
+
+class Guard:
+    """One site's egress control. Its policy comes from the site's own `site.toml`; a job has no say in it."""
+
+    def __init__(self, site: Site, study: Study) -> None:
+        self.site, self.study = site, study
+        self.ledger = Ledger(site.ledger)
+
+    def release(self, task: str, fields: Mapping[str, np.ndarray], *, job: str,
+                round_number: int) -> dict[str, np.ndarray]:
+        """Let an answer leave.
+
+        Args:
+            task: the task it answers.
+            fields: names and arrays; scalars are 0-d arrays.
+            job: NVFlare's identifier of the job.
+            round_number: counted from 0.
+
+        Returns:
+            New arrays holding exactly the declared fields; nothing of the caller's objects is passed on.
+
+        Raises:
+            EgressRefusedError: if the policy or the declaration does not allow it; the refusal is in the ledger.
+        """
+        entry: dict[str, Any] = {
+            "time": datetime.now(UTC).isoformat(timespec="seconds"), "study": self.study.hash, "job": job,
+            "task": task, "round": round_number, "destination": "server"}
+        reason = self._refusal(task, fields, round_number)
+        if reason is not None:
+            self.ledger.append({**entry, "decision": "refused", "reason": reason})
+            raise EgressRefusedError(f"site '{self.site.name}' refused to send the answer to '{task}': {reason}")
+        rebuilt = _rebuild(declare(cast(Task, task), self.study), fields)
+        # The ledger first: what is sent without a record would be worse than a record of what was not sent.
+        self.ledger.append({**entry, "decision": "sent", **_describe(rebuilt)})
+        return rebuilt
+
+    def _refusal(self, task: str, fields: Mapping[str, np.ndarray], round_number: int) -> str | None:
+        policy = self.site.policy
+        if task not in get_args(Task):
+            return f"unknown task '{task}'"
+        if task not in policy.tasks:
+            return f"the site's policy does not allow task '{task}'"
+        if round_number >= policy.maximum_rounds:
+            return f"round {round_number + 1} is beyond the policy's maximum_rounds = {policy.maximum_rounds}"
+        if reason := refusal(declare(task, self.study), fields):
+            return reason
+        if task == "train" and (norm := tensor_norm(fields)) > policy.maximum_update_norm:
+            return f"the update's norm {norm:.4g} exceeds the policy's {policy.maximum_update_norm:g}"
+        if (size := sum(value.nbytes for value in fields.values())) > policy.maximum_message_bytes:
+            return f"{size} bytes exceed the policy's maximum_message_bytes = {policy.maximum_message_bytes}"
+        return self._too_few(fields)
+
+    def _too_few(self, fields: Mapping[str, np.ndarray]) -> str | None:
+        """Statistics over few subjects point at persons."""
+        least = self.site.policy.minimum_subjects
+        for name in ("n_members", "n_holdout"):
+            if name in fields and 0 < fields[name] < least:  # 0: the site abstains
+                return f"'{name}' = {int(fields[name])} is below the policy's minimum_subjects = {least}"
+        return None
+
+
+def _rebuild(declaration: Declaration, fields: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Fresh arrays made from declared shape and type alone, filled with the values."""
+    rebuilt = {}
+    for name, field in declaration.items():
+        rebuilt[name] = np.empty(field.shape, field.dtype)
+        rebuilt[name][...] = fields[name]
+    return rebuilt
+
+
+def _describe(fields: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    tensors = [
+        {"name": name, "shape": list(value.shape), "dtype": str(value.dtype), "bytes": value.nbytes,
+         "norm": float(np.linalg.norm(value.astype(np.float64))), "sha256": hashlib.sha256(value.tobytes()).hexdigest()}
+        for name, value in fields.items() if value.ndim]
+    scalars = {name: float(value) for name, value in fields.items() if not value.ndim}
+    return {"bytes": sum(value.nbytes for value in fields.values()), "tensors": tensors, "scalars": scalars,
+            "norm": tensor_norm(fields)}

@@ -1,0 +1,84 @@
+"""Synthesis of a release, from the generator and public knowledge alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from importlib.metadata import version
+from itertools import repeat
+
+import numpy as np
+import torch
+
+from fl_components.anatomy.sampler import AnatomySampler
+from fl_components.contrast import paint
+from fl_components.json_file import read_json
+from fl_components.networks.build import build_generator, load_weights
+from fl_components.networks.precision import choose_precision
+from fl_components.networks.render import render
+from fl_components.server.home import ServerHome
+from fl_components.server.population import ContrastPopulation
+from fl_components.server.release import ReleaseMetadata, ReleaseWriter
+from fl_components.study import Study
+
+_RELEASE, _PUBLIC = 1, 2
+"""First words of the seeds of released volumes and of public subjects: two streams that never meet."""
+
+
+def synthesize(home: ServerHome, study: Study, pool: Executor,
+               on_volume: Callable[[int], None] | None = None, replace: bool = False) -> None:
+    """Write the study's release.
+
+    Anatomies come from the public sampler, contrasts from the sites' summaries; no real mask is used. Volume k
+    depends on the study's seed and k alone, so a longer release begins with the shorter one.
+
+    Args:
+        home: where the generator and the population are.
+        study: how many volumes, and the seed.
+        pool: samples the anatomies in parallel.
+        on_volume: called with the number of volumes done.
+        replace: whether an existing release may be replaced.
+
+    Raises:
+        InputError: if there is no generator, or a release already and `replace` is false.
+    """
+    weights = home.load_generator()
+    population = ContrastPopulation.from_summaries(study, read_json(home.population_file))
+    precision = choose_precision(study.training.precision)
+    generator = precision.place(load_weights(build_generator(study), weights))
+    generator.eval()
+    metadata = ReleaseMetadata(
+        study=study.name, study_hash=study.hash, seed=study.seed, version=version("fedsynth"),
+        generator_digest=hashlib.sha256(home.generator_file.read_bytes()).hexdigest(),
+        trained_on=f"{'simulated hospitals' if population.simulated else 'hospitals'} ({len(study.sites)} sites)")
+    with ReleaseWriter(home.release, study.grid, metadata, replace=replace) as writer:
+        for done, (labels, words) in enumerate(_anatomies(study, _RELEASE, study.synthesis.volumes, pool), 1):
+            rng = np.random.default_rng(words)
+            contrast = population.draw(labels, rng)
+            noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
+            writer.add(render(generator, labels, contrast, noise, precision), labels)
+            if on_volume is not None:
+                on_volume(done)
+
+
+def public_subjects(home: ServerHome, study: Study, count: int, pool: Executor) -> np.ndarray:
+    """Subjects of the public simulator: sampled anatomies painted with drawn contrasts. (count, 4, X, Y, Z) float32.
+
+    No scan went into them; the audit calibrates its distances by them.
+    """
+    population = ContrastPopulation.from_summaries(study, read_json(home.population_file))
+    painted = [paint(labels, population.draw(labels, np.random.default_rng(words)))
+               for labels, words in _anatomies(study, _PUBLIC, count, pool)]
+    return np.stack(painted)
+
+
+def _anatomies(study: Study, stream: int, count: int, pool: Executor) -> Iterator[tuple[np.ndarray, list[int]]]:
+    words = [[study.seed, stream, k] for k in range(count)]
+    yield from zip(pool.map(_sample, repeat(study), words, chunksize=4), ([*w, 0] for w in words), strict=True)
+
+
+def _sample(study: Study, words: list[int]) -> np.ndarray:
+    rng = np.random.default_rng(words)
+    tumour = bool(rng.random() < study.synthesis.tumour_share)
+    return AnatomySampler(study.grid).sample(rng, tumour).labels

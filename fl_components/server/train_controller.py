@@ -1,0 +1,72 @@
+"""The server's side of training: summaries once, then rounds of local training, admission and averaging."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from nvflare.app_common.workflows.model_controller import ModelController
+
+from fl_components.guard.declaration import TRAINING_SCALARS, declare, refusal
+from fl_components.json_file import write_json
+from fl_components.networks.build import Weights, build_generator, weights_of
+from fl_components.server.admission import average, update_refusal
+from fl_components.server.ask import ask_sites
+from fl_components.server.home import ServerHome
+from fl_components.study import Study
+
+
+class TrainController(ModelController):
+    """Averages the generator over the study's sites and keeps the exponential average of the admitted averages.
+
+    Args:
+        study_hash: the study the job was made for; the server refuses any other.
+    """
+
+    def __init__(self, study_hash: str) -> None:
+        super().__init__(ignore_result_error=True)  # who failed is ours to find and name
+        self.study_hash = study_hash
+
+    def run(self) -> None:
+        """NVFlare's entry."""
+        home = ServerHome.of_process()
+        curves: list[dict[str, Any]] = []
+        try:
+            study = home.study(self.study_hash)
+            home.write_result("train", "running", study=study.hash, curves=curves)
+            self._summarise(study, home)
+            self._train(study, home, curves)
+        except Exception as error:
+            home.write_result("train", "failed", reason=str(error), curves=curves)
+            self.panic(str(error))
+
+    def _summarise(self, study: Study, home: ServerHome) -> None:
+        answers = ask_sites(self, study, "summarise", {"none": np.zeros(1, np.float32)}, 0)
+        declaration = declare("summarise", study)
+        for site, fields in answers.items():
+            if reason := refusal(declaration, fields):
+                raise RuntimeError(f"site '{site}': its contrast summary is refused: {reason}")
+        summary = {site: {name: value.tolist() for name, value in fields.items()} for site, fields in answers.items()}
+        write_json(home.population_file, summary)
+
+    def _train(self, study: Study, home: ServerHome, curves: list[dict[str, Any]]) -> None:
+        weights = weights_of(build_generator(study))
+        smoothed = weights
+        for round_number in range(study.training.rounds):
+            updates = ask_sites(self, study, "train", weights, round_number)
+            for site, fields in updates.items():
+                if reason := update_refusal(study, site, fields):
+                    raise RuntimeError(f"site '{site}': its update of round {round_number + 1} is refused: {reason}")
+                curves.append({"round": round_number + 1, "site": site,
+                               **{name: float(fields[name]) for name in TRAINING_SCALARS}})
+            change = average(study, updates, weights)
+            weights = {name: weights[name] + change[name] for name in weights}
+            smoothed = weights if round_number == 0 else _blend(smoothed, weights, study.training.ema_decay)
+            home.save_generator(smoothed, study, rounds=str(round_number + 1))
+            status = "done" if round_number + 1 == study.training.rounds else "running"
+            home.write_result("train", status, study=study.hash, rounds=round_number + 1, curves=curves)
+
+
+def _blend(old: Weights, new: Weights, decay: float) -> Weights:
+    """Exponential average: decay · old + (1 − decay) · new."""
+    return {name: np.float32(decay) * old[name] + np.float32(1 - decay) * new[name] for name in old}

@@ -1,0 +1,86 @@
+"""The run folder: one place for everything a run writes. Its layout is a contract."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fl_components.server.home import ServerHome
+from fl_components.site import Site
+from fl_components.study import Study
+from privacy_eval.errors import InputError
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A run folder.
+
+    ::
+
+        study.toml                  what the consortium agreed on
+        sites/<site>/site.toml      the site's own settings
+        sites/<site>/ledger.jsonl   what left the site
+        sites/<site>/data, truth    simulated hospitals alone: scans and masks; the simulator's truth
+        sites/<site>/state          cohort, split, discriminator, heartbeat: never leaves
+        server/                     generator, contrast population, how each job ended
+        release/                    the synthetic data set, a BIDS derivative
+        audit/report.html, .json    the verdict
+        nvflare/                    NVFlare's workspaces and logs; wiped by each job
+    """
+
+    path: Path
+
+    @property
+    def study_file(self) -> Path:
+        """The study."""
+        return self.path / "study.toml"
+
+    @property
+    def server(self) -> ServerHome:
+        """The server's part."""
+        return ServerHome(self.path)
+
+    @property
+    def release(self) -> Path:
+        """The synthetic data set."""
+        return self.path / "release"
+
+    @property
+    def audit(self) -> Path:
+        """The audit's results and report."""
+        return self.path / "audit"
+
+    @property
+    def nvflare(self) -> Path:
+        """NVFlare's workspaces."""
+        return self.path / "nvflare"
+
+    def site_folder(self, name: str) -> Path:
+        """One site's folder."""
+        return self.path / "sites" / name
+
+    def site_file(self, name: str) -> Path:
+        """One site's settings."""
+        return self.site_folder(name) / "site.toml"
+
+    def study(self) -> Study:
+        """Read the study.
+
+        Raises:
+            InputError: if the folder or the file is missing or invalid.
+        """
+        if not self.path.is_dir():
+            raise InputError(f"{self.path}: no such run folder; 'fedsynth cohort simulate {self.path}' makes one")
+        return Study.from_file(self.study_file)
+
+    def sites(self, study: Study) -> list[Site]:
+        """Read the settings of every site of the study that this machine holds.
+
+        Raises:
+            InputError: if one is missing, invalid, or holds another study.
+        """
+        sites = [Site.from_file(self.site_file(name)) for name in study.sites]
+        for site in sites:
+            if Study.from_file(site.study).hash != study.hash:
+                raise InputError(f"{site.study}: differs from {self.study_file}; every party must hold the same study")
+        return sites

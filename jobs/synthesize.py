@@ -1,0 +1,30 @@
+"""`fedsynth synthesize`: the release, from the generator."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
+
+from fl_components.server.release import release_digest
+from fl_components.server.synthesize import synthesize as write_release
+from jobs.output import Talk
+from jobs.run_folder import RunFolder
+
+
+def synthesize(run: RunFolder, talk: Talk, replace: bool = False) -> dict[str, Any]:
+    """Write the study's release with the trained generator.
+
+    Args:
+        run: where everything is.
+        talk: progress.
+        replace: whether an existing release may be replaced.
+
+    Raises:
+        InputError: if there is no generator, or a release already and `replace` is false.
+    """
+    study = run.study()
+    count = study.synthesis.volumes
+    with talk.stage(f"Synthesising {count} labelled volumes") as advance, ProcessPoolExecutor(os.cpu_count()) as pool:
+        write_release(run.server, study, pool, lambda done: advance(done / count, ""), replace)
+    return {"release": str(run.release), "volumes": count, "digest": release_digest(run.release)}

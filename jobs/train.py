@@ -1,0 +1,58 @@
+"""`fedsynth train`: the federated training job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fl_components.cohort.cohort import Cohort
+from fl_components.site import Site
+from fl_components.study import Study
+from jobs.output import Advance, Talk
+from jobs.run_folder import RunFolder
+from jobs.simulation import Heartbeats, run_in_simulator
+
+
+def train(run: RunFolder, talk: Talk) -> dict[str, Any]:
+    """Train the study's generator over all its sites in NVFlare's simulator.
+
+    Returns:
+        Rounds, the generator's path and the last losses.
+
+    Raises:
+        InputError: if the study, a site or its prepared cohort is missing or invalid.
+        JobFailedError: if a site or the server failed.
+    """
+    study = run.study()
+    sites = run.sites(study)
+    for site in sites:
+        Cohort.load(site, study)  # what cannot work is said before anything starts
+    settings = study.training
+    title = f"Training {settings.rounds} rounds × {settings.local_steps} steps at {len(sites)} sites"
+    with talk.stage(title) as advance:
+        result = run_in_simulator("train", run, study, sites, _progress(study, sites, advance))
+    last = [row for row in result["curves"] if row["round"] == settings.rounds]
+    return {"rounds": result["rounds"], "generator": str(run.server.generator_file),
+            "l1_by_site": {row["site"]: round(row["loss.l1"], 4) for row in last},
+            "precision": precisions(run, sites)}
+
+
+def _progress(study: Study, sites: Sequence[Site], advance: Advance) -> Any:  # noqa: ANN401 - a callback
+    total = study.training.rounds * study.training.local_steps * len(sites)
+
+    def on_progress(beats: Heartbeats) -> None:
+        training = [beat for beat in beats.values() if beat.get("task") == "train"]
+        done = sum(beat["round"] * study.training.local_steps + beat["done"] for beat in training)
+        rounds = {beat["round"] + 1 for beat in training}
+        note = f"round {min(rounds)} of {study.training.rounds}" if rounds else "starting NVFlare"
+        advance(done / total, note)
+
+    return on_progress
+
+
+def precisions(run: RunFolder, sites: Sequence[Site]) -> str:
+    """What number format the sites' steps ran in, as their heartbeats say."""
+    from fl_components.client.heartbeat import heartbeat_file
+    from fl_components.json_file import read_json
+
+    return "; ".join(sorted({read_json(heartbeat_file(site.state))["precision"] for site in sites}))
