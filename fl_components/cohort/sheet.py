@@ -23,10 +23,10 @@ MARGIN_VOXELS: Final = 1
 
 
 def thumbnail_sheet(subjects: Iterable[Subject], path: Path) -> None:
-    """Write a PNG: a row a subject, axial slices of the four sequences and the anatomy, the anatomy over T1 sagittally.
+    """Write a PNG: a row a subject, axial slices of the four sequences and the anatomy, sagittal ones of FLAIR and it.
 
-    The slices go through the tumour's thickest place, or through the brain's middle where there is no tumour. Left is
-    the viewer's left in the axial slices and front is the viewer's right in the sagittal one.
+    The slices go through the tumour's thickest place, or through the brain's middle where there is no tumour. The
+    patient's left is on the viewer's left, and the sagittal slices look to the right.
     """
     rows = list(subjects)
     columns = (*SEQUENCES, "anatomy", "FLAIR, sagittal", "anatomy, sagittal")
