@@ -12,7 +12,13 @@ from typing import Any, Final, Self
 
 import numpy as np
 
-from fl_components.server.release_description import SPACE, ReleaseMetadata, description_files, sidecar
+from fl_components.server.release_description import (
+    ANATOMY_TEXT,
+    SPACE,
+    ReleaseMetadata,
+    description_files,
+    sidecar,
+)
 from fl_components.server.release_files import nifti_bytes, parse_nifti
 from fl_components.server.release_manifest import (
     MANIFEST,
@@ -110,8 +116,7 @@ class ReleaseWriter:
         name = f"sub-synth{number:04d}"
         mark = self.metadata.mark(number)
         anatomy = f"{name}/anat/{name}_{ANATOMY_END}"
-        text = "Synthetic anatomy, from a public template with a simulated tumour; no real participant."
-        self._write_volume(anatomy, labels.astype(np.uint8), 1, mark, sidecar(text, []))
+        self._write_volume(anatomy, labels.astype(np.uint8), 1, mark, sidecar(ANATOMY_TEXT, []))
         for sequence, end, image in zip(SEQUENCES, IMAGE_ENDS, images, strict=True):
             stored = np.round(image.astype(np.float64) * FULL_SCALE).astype(np.int16)
             text = f"Synthetic {sequence} volume, made by a generator from its anatomy; no real participant."

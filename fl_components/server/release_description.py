@@ -13,6 +13,8 @@ BIDS_VERSION: Final = "1.11.1"
 SPACE: Final = "MNI152NLin2009aSym"
 """BIDS' name of the template space that the study grid lies in."""
 
+ANATOMY_TEXT: Final = "Synthetic anatomy, from a public template with a simulated tumour; no real participant."
+
 
 @dataclass(frozen=True)
 class ReleaseMetadata:
@@ -74,7 +76,7 @@ def description_files(metadata: ReleaseMetadata, names: Sequence[str], ignored: 
             ("index", "name", "abbreviation"), [(label, name, ABBREVIATIONS[label]) for label, name in LABELS.items()]
         ),
         "seg-tumour_dseg.json": json_bytes({
-            "Description": "The labels of the anatomies.",
+            "Description": ANATOMY_TEXT,
             "SpatialReference": SPACE,
         }),
         ".bidsignore": f"{ignored}\n".encode(),
