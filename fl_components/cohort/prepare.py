@@ -59,7 +59,7 @@ def make_subject(case: Case, scan: Scan, grid: Grid) -> tuple[Subject, Placed]:
         raise InputError(f"{case.images[0]}: a brain of {placed.brain_ml:.0f} ml, less than {MINIMUM_VOXELS} voxels of "
                          "it healthy on the study grid; check the files, or choose a finer grid")
     images = normalise(placed.images, placed.brain, case)
-    labels = label_tissues(images, placed.brain, placed.tumour)
+    labels = label_tissues(images, placed.brain, placed.tumour, grid.spacing_mm)
     return Subject(case.name, images, labels, measure_contrast(images, labels)), placed
 
 
