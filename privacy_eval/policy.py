@@ -50,7 +50,7 @@ class AuditPolicy:
     def __post_init__(self) -> None:
         unknown = [test for test in self.tests if test not in TESTS]
         if not self.tests or unknown or len(set(self.tests)) < len(self.tests):
-            raise InputError(f"audit policy: tests = {list(self.tests)}; expected {', '.join(TESTS)} or some, each once")
+            raise InputError(f"audit policy: tests = {list(self.tests)}; expected from {', '.join(TESTS)}, each once")
         for name, low, high in (
             ("alpha", 0, 0.5), ("control_alpha", 0, 0.5), ("tolerance_auc", 0.5, 1), ("tolerance_replicas", 0, 1)
         ):

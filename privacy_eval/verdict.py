@@ -164,8 +164,9 @@ def _void(positive: Control, negative: Control, blind: BlindBaseline) -> list[st
     reasons = []
     if blind.outcome == "failed":
         reasons.append(
-            f"Members and holdout can be told apart without the release (V0: AUC {blind.estimate.value:.3f}, lower bound "
-            f"{blind.estimate.low:.3f} above .5): they were not split at random, so no membership test can be read."
+            f"Members and holdout can be told apart without the release (V0: AUC {blind.estimate.value:.3f}, "
+            f"lower bound {blind.estimate.low:.3f} above .5): they were not split at random, so no membership test "
+            "can be read."
         )
     unpowered = positive.underpowered
     reasons += [

@@ -1,0 +1,97 @@
+"""Geometry of the charts: numbers to positions; the templates draw the SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from matplotlib.ticker import MaxNLocator
+
+from privacy_eval.report.sections import Curve
+
+WIDTH: Final = 760
+MARGIN_LEFT: Final = 250
+MARGIN_RIGHT: Final = 24
+ROW: Final = 34
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A linear map from values in [low, high] to positions in [start, end]."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def at(self, value: float) -> float:
+        """Position of a value, values outside kept at the axis' end."""
+        share = (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
+        return round(self.start + share * (self.end - self.start), 1)
+
+    def ticks(self, most: int = 6) -> list[tuple[float, str]]:
+        """Positions and labels of round values."""
+        candidates = [round(float(value), 10) for value in MaxNLocator(most).tick_values(self.low, self.high)]
+        return [(self.at(value), f"{value:g}") for value in candidates if self.low <= value <= self.high]
+
+
+def forest_panels(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One panel a scale: each test's interval, tolerance and controls beside its null."""
+    panels = []
+    for scale in dict.fromkeys(test["scale"] for test in report["tests"]):
+        tests = [test for test in report["tests"] if test["scale"] == scale]
+        controls = [_control_values(report, test["id"]) for test in tests]
+        low = min([test["low"] for test in tests] + [value for pair in controls for value in pair] + [tests[0]["null"]])
+        high = 1.0
+        axis = Axis(low - 0.04 * (high - low), high, MARGIN_LEFT, WIDTH - MARGIN_RIGHT)
+        panels.append(
+            {
+                "scale": scale, "width": WIDTH, "height": ROW * len(tests) + 46, "bottom": ROW * len(tests) + 12,
+                "null": axis.at(tests[0]["null"]), "ticks": axis.ticks(), "start": axis.start, "end": axis.end,
+                "rows": [
+                    _forest_row(index, test, pair, axis)
+                    for index, (test, pair) in enumerate(zip(tests, controls, strict=True))
+                ],
+            }
+        )
+    return panels
+
+
+def _control_values(report: Mapping[str, Any], test: str) -> tuple[float, ...]:
+    """Estimates of one test on the positive and the negative control."""
+    return tuple(
+        row["estimate"] for name in ("positive", "negative") for row in report["controls"][name]["tests"]
+        if row["id"] == test
+    )
+
+
+def _forest_row(index: int, test: Mapping[str, Any], controls: tuple[float, ...], axis: Axis) -> dict[str, Any]:
+    return {
+        "y": 12 + ROW * index + ROW / 2, "id": test["id"], "name": test["name"], "decision": test["decision"],
+        "low": axis.at(test["low"]), "value": axis.at(test["estimate"]), "high": axis.at(test["high"]),
+        "tolerance": axis.at(test["tolerance"]),
+        "positive": axis.at(controls[0]), "negative": axis.at(controls[1]),
+    }
+
+
+def line_chart(curve: Curve) -> dict[str, Any]:
+    """A curve's axes and polylines in a 760 × 260 drawing."""
+    points = [point for series in curve.series.values() for point in series]
+    x = _axis([point[0] for point in points], 64, WIDTH - MARGIN_RIGHT)
+    y = _axis([point[1] for point in points], 214, 14)
+    return {
+        "title": curve.title, "caption": curve.caption, "x_label": curve.x_label, "y_label": curve.y_label,
+        "width": WIDTH, "height": 262, "x_ticks": x.ticks(8), "y_ticks": y.ticks(5),
+        "lines": [
+            {"name": name, "points": " ".join(f"{x.at(a)},{y.at(b)}" for a, b in series)}
+            for name, series in curve.series.items()
+        ],
+    }
+
+
+def _axis(values: Sequence[float], start: float, end: float) -> Axis:
+    low, high = (min(values), max(values)) if values else (0.0, 1.0)
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    return Axis(low, high, start, end)
