@@ -78,6 +78,8 @@ class Generator(nn.Module):
         self.middle = ModulatedConv(channels[-1], channels[-1], style_size)
         self.up = nn.ModuleList(ModulatedConv(coarse + fine, fine, style_size) for fine, coarse in reversed(pairs))
         self.head = nn.Conv3d(channels[0] + TEXTURE_CHANNELS, len(SEQUENCES), 3, padding=1)
+        with torch.no_grad():  # start near the painted anatomy: what is left to learn is what the lookup table lacks
+            self.head.weight *= 0.1
 
     def forward(self, anatomy: torch.Tensor, contrast: torch.Tensor, noise: Noise) -> torch.Tensor:
         """Make images.

@@ -1,0 +1,35 @@
+# Two commands: `make demo` shows what fedsynth does, `make test` checks that it does it.
+PYTHON ?= python3
+RUN ?= runs/demo
+VENV := .venv
+OPTIONS := $(if $(SITES),--sites $(SITES)) $(if $(ROUNDS),--rounds $(ROUNDS))
+
+.PHONY: demo test lint lock clean
+
+demo: $(VENV)/installed
+	$(VENV)/bin/fedsynth demo $(RUN) $(OPTIONS)
+
+test: $(VENV)/installed lint
+	$(VENV)/bin/python -m pytest -n 2 --dist loadfile
+
+lint: $(VENV)/installed
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+
+# The lock pins every package; torch 2.13.0 was the version tested, newer ones are allowed by pyproject.toml.
+$(VENV)/installed: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "fedsynth needs Python 3.11 or newer: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+# From a fresh environment, so that nothing stale is locked.
+lock:
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet torch==2.13.0
+	build/lock/bin/python -m pip install --quiet --editable '.[dev]'
+	build/lock/bin/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > requirements.lock
+
+clean:
+	rm -rf $(VENV) build runs

@@ -1,0 +1,38 @@
+"""`fedsynth audit`: the release is attacked at every site; the verdict and its report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fl_components.cohort.cohort import Cohort
+from fl_components.server.release import release_digest, verify_release
+from fl_components.study import Study
+from jobs.output import Talk
+from jobs.report import report
+from jobs.run_folder import RunFolder
+from jobs.simulation import Heartbeats, run_in_simulator
+
+
+def audit(run: RunFolder, talk: Talk) -> dict[str, Any]:
+    """Audit the run's release at all its sites in NVFlare's simulator and write the report.
+
+    Raises:
+        InputError: if the release is missing or was changed, or a cohort is not prepared.
+        JobFailedError: if a site or the server failed.
+    """
+    study = run.study()
+    sites = run.sites(study)
+    verify_release(run.release)
+    for site in sites:
+        Cohort.load(site, study)
+    with talk.stage(f"Auditing release {release_digest(run.release)[:12]} at {len(sites)} sites") as advance:
+        run_in_simulator("audit", run, study, sites, lambda beats: advance(*_progress(study, beats)))
+    return report(run, talk)
+
+
+def _progress(study: Study, beats: Heartbeats) -> tuple[float, str]:
+    auditing = [beat for beat in beats.values() if beat.get("task") == "audit"]
+    if not auditing:
+        return 0.0, "sending the release"
+    share = sum(beat["done"] / beat["steps"] for beat in auditing) / len(study.sites)
+    return share, "attacking" if any(beat["steps"] - beat["done"] == 1 for beat in auditing) else "querying the generator"

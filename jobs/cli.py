@@ -1,0 +1,154 @@
+"""The command line: `fedsynth`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Console
+
+from privacy_eval.errors import InputError
+
+EXIT_CODES: Final = {"NO LEAK FOUND AT THE STATED POWER": 0, "LEAK": 1, "INCONCLUSIVE": 3, "VOID": 4}
+"""Of `fedsynth audit` and `fedsynth report`, by verdict; 2 is bad input or a job that failed."""
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+                  help="Labelled synthetic brain-tumour MRI from hospitals that share no patient, audited at the sites.")
+cohort_app = typer.Typer(no_args_is_help=True, help="A site's subjects: simulate them, check them.")
+app.add_typer(cohort_app, name="cohort")
+
+
+class Format(StrEnum):
+    """How the result is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+Run = Annotated[Path, typer.Argument(help="The run folder, such as runs/demo.")]
+Output = Annotated[Format, typer.Option("--format", help="json: exactly one JSON object on stdout, talk on stderr.")]
+Sites = Annotated[int, typer.Option(min=2, max=12, help="How many simulated hospitals.")]
+Rounds = Annotated[int | None, typer.Option(min=1, help="Rounds of federated training (default: the preset's).")]
+
+
+def _run(command: Callable[[Any], dict[str, Any]], output: Format) -> dict[str, Any]:
+    """Run a command with its voice; what a user can mend is one line and exit code 2."""
+    from jobs.output import Talk
+    from jobs.simulation import JobFailedError
+
+    talk = Talk(output is Format.JSON)
+    try:
+        result = command(talk)
+    except (InputError, JobFailedError) as error:
+        Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(f"fedsynth: {error}", style="red")
+        raise typer.Exit(2) from None
+    talk.result(result)
+    return result
+
+
+@cohort_app.command("simulate")
+def cohort_simulate(run: Run, sites: Sites = 4, rounds: Rounds = None, output: Output = Format.TEXT) -> None:
+    """Make simulated hospitals in a run folder: study.toml, each site's site.toml, scans and masks.
+
+    Subjects that are there already are kept.
+
+    Example: fedsynth cohort simulate runs/demo --sites 4
+    """
+    from jobs.cohort import simulate
+
+    _run(lambda talk: simulate(run, talk, sites, rounds), output)
+
+
+@cohort_app.command("check")
+def cohort_check(run: Run, site: Annotated[str | None, typer.Option(help="One site only.")] = None,
+                 output: Output = Format.TEXT) -> None:
+    """Read, check and prepare every subject, settle each site's split, and draw a sheet of thumbnails.
+
+    Prints what was found against what is expected. Exit code 2 if a subject cannot be used.
+
+    Example: fedsynth cohort check runs/demo --site north
+    """
+    from jobs.cohort import check
+
+    _run(lambda talk: check(run, talk, site), output)
+
+
+@app.command("train")
+def train_command(run: Run, output: Output = Format.TEXT) -> None:
+    """Train the generator over all sites under NVFlare; only its updates leave a site.
+
+    Example: fedsynth train runs/demo
+    """
+    from jobs.train import train
+
+    _run(lambda talk: train(_folder(run), talk), output)
+
+
+@app.command("synthesize")
+def synthesize_command(run: Run, replace: Annotated[bool, typer.Option(help="Replace an existing release.")] = False,
+                       output: Output = Format.TEXT) -> None:
+    """Write the release, a BIDS derivative of labelled synthetic volumes, from the trained generator alone.
+
+    Example: fedsynth synthesize runs/demo --replace
+    """
+    from jobs.synthesize import synthesize
+
+    _run(lambda talk: synthesize(_folder(run), talk, replace), output)
+
+
+@app.command("audit")
+def audit_command(run: Run, output: Output = Format.TEXT) -> None:
+    """Attack the release at every site under NVFlare, combine the statistics into a verdict, write the report.
+
+    Exit code: 0 no leak found at the stated power, 1 LEAK, 3 INCONCLUSIVE, 4 VOID; 2 bad input.
+
+    Example: fedsynth audit runs/demo --format json
+    """
+    from jobs.audit import audit
+
+    raise typer.Exit(EXIT_CODES[_run(lambda talk: audit(_folder(run), talk), output)["verdict"]])
+
+
+@app.command("report")
+def report_command(run: Run, output: Output = Format.TEXT) -> None:
+    """Write audit/report.html and audit/report.json again from what the audit left.
+
+    Exit code as 'fedsynth audit'.
+
+    Example: fedsynth report runs/demo
+    """
+    from jobs.report import report
+
+    raise typer.Exit(EXIT_CODES[_run(lambda talk: report(_folder(run), talk), output)["verdict"]])
+
+
+@app.command("demo")
+def demo_command(run: Run = Path("runs/demo"), sites: Sites = 4, rounds: Rounds = None,
+                 output: Output = Format.TEXT) -> None:
+    """The whole chain on simulated hospitals: simulate, check, train, synthesize, audit, report.
+
+    Exit code 0 unless something broke; the verdict is in the report.
+
+    Example: fedsynth demo runs/demo --sites 8 --rounds 2
+    """
+    from jobs.demo import demo
+
+    _run(lambda talk: demo(run, talk, sites, rounds), output)
+
+
+def _folder(path: Path) -> Any:  # noqa: ANN401 - imported late
+    from jobs.run_folder import RunFolder
+
+    return RunFolder(path)
+
+
+def main() -> None:
+    """Entry point of `fedsynth`."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,35 @@
+"""`fedsynth demo`: the whole chain on simulated hospitals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fl_components.json_file import write_json
+from jobs.audit import audit
+from jobs.cohort import check, simulate
+from jobs.output import Talk
+from jobs.run_folder import RunFolder
+from jobs.synthesize import synthesize
+from jobs.train import train
+
+
+def demo(path: Path, talk: Talk, n_sites: int, rounds: int | None) -> dict[str, Any]:
+    """Simulate, check, train, synthesize, audit and report in one run folder.
+
+    Returns:
+        The verdict, the report's path and the seconds of each stage (also in `stages.json`).
+
+    Raises:
+        InputError: if the folder holds another study.
+        JobFailedError: if a site or the server failed.
+    """
+    simulate(path, talk, n_sites, rounds)
+    run = RunFolder(path)
+    check(path, talk, None)
+    train(run, talk)
+    synthesize(run, talk, replace=True)
+    result = audit(run, talk)
+    write_json(path / "stages.json", {"seconds": {title: round(s, 1) for title, s in talk.seconds.items()}})
+    return {"verdict": result["verdict"], "report": result["report"], "release": str(run.release),
+            "minutes": round(sum(talk.seconds.values()) / 60, 1)}

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_run import CONTRAST
+
+from fl_components.anatomy.sampler import AnatomySampler
+from fl_components.cohort.subject import Subject
+from fl_components.contrast import Contrast, measure_contrast, paint
+from fl_components.study import Augmentation, Grid
+from fl_components.training.augment import augment
+from fl_components.training.batch import Batch, collate, shuffled_batches
+
+GRID = Grid(shape=(24, 28, 24), spacing_mm=7.0)
+STILL = Augmentation(flip=False, rotation_degrees=0, scale=0, elastic_mm=0, contrast_jitter=0)
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def make_batch() -> Batch:
+    labels = AnatomySampler(GRID).sample(np.random.default_rng(3)).labels
+    contrast = Contrast(CONTRAST.astype(np.float32), np.bincount(labels.ravel(), minlength=7)[1:] > 0)
+    return collate([Subject("a", paint(labels, contrast), labels, contrast)])
+
+
+def test_no_strength_changes_nothing() -> None:
+    batch = make_batch()
+    out = augment(batch, STILL, GRID, rng())
+    torch.testing.assert_close(out.labels, batch.labels)
+    torch.testing.assert_close(out.images, batch.images, atol=1e-4, rtol=0)
+    torch.testing.assert_close(out.contrast, batch.contrast)
+
+
+def test_flip_mirrors_left_and_right() -> None:
+    batch = make_batch()
+    outs = [augment(batch, STILL.model_copy(update={"flip": True}), GRID, rng(seed)) for seed in range(8)]
+    mirrored = [torch.equal(out.labels, batch.labels.flip(1)) for out in outs]
+    kept = [torch.equal(out.labels, batch.labels) for out in outs]
+    assert any(mirrored)
+    assert any(kept)
+    assert all(m or k for m, k in zip(mirrored, kept, strict=True))
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_image_and_anatomy_move_together(seed: int) -> None:
+    """A painted subject, warped, is still (away from borders) the painting of its warped anatomy."""
+    x, y, z = np.meshgrid(*(np.linspace(-1, 1, n) for n in GRID.shape), indexing="ij")
+    labels = np.where(x**2 + y**2 + z**2 < 0.6, np.where(x + y > 0, 3, 2), 0).astype(np.uint8)
+    contrast = Contrast(CONTRAST.astype(np.float32), np.ones(6, bool))
+    batch = collate([Subject("halves", paint(labels, contrast), labels, contrast)])
+    out = augment(batch, Augmentation(contrast_jitter=0), GRID, rng(seed))
+    labels = out.labels[0].numpy()
+    assert 0.5 < (labels > 0).sum() / (batch.labels > 0).sum() < 2
+    table = np.vstack([np.zeros((1, 4)), CONTRAST])
+    error = np.abs(out.images[0].numpy() - np.moveaxis(table[labels], -1, 0))
+    assert np.median(error[:, labels > 0]) < 0.05
+    assert (out.images[0, :, out.labels[0] == 0] == 0).all()
+
+
+def test_jitter_is_carried_into_the_contrast() -> None:
+    batch = make_batch()
+    out = augment(batch, STILL.model_copy(update={"contrast_jitter": 0.1}), GRID, rng())
+    assert (out.contrast - batch.contrast).abs().max() > 0.02
+    measured = measure_contrast(out.images[0].numpy(), out.labels[0].numpy())
+    stated = out.contrast[0, :24].reshape(6, 4).numpy()
+    np.testing.assert_allclose(measured.mean[measured.present], stated[measured.present], atol=1e-3)
+    absent = batch.contrast[0, 24:] == 0
+    assert (out.contrast[0, :24].reshape(6, 4)[absent] == 0).all()
+
+
+def test_draws_come_from_the_given_generator_alone() -> None:
+    batch = make_batch()
+    first = augment(batch, Augmentation(), GRID, rng(5))
+    torch.manual_seed(99)
+    second = augment(batch, Augmentation(), GRID, rng(5))
+    for a, b in zip(first, second, strict=True):
+        assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_every_subject_comes_once_before_any_again(size: int) -> None:
+    blank = make_batch()
+    subjects = [Subject(str(k), np.full((4, 2, 2, 2), k, np.float32), np.ones((2, 2, 2), np.uint8),
+                        Contrast(CONTRAST.astype(np.float32), np.ones(6, bool))) for k in range(6)]
+    batches = shuffled_batches(subjects, size, rng())
+    seen = [int(v) for _ in range(12 // size) for v in next(batches).images[:, 0, 0, 0, 0]]
+    assert sorted(seen[:6]) == sorted(seen[6:]) == list(range(6))
+    assert blank.contrast.shape == (1, 30)
