@@ -5,10 +5,15 @@ A displacement is a (3, X, Y, Z) float32 array in millimetres: the voxel at x sh
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from scipy import ndimage
 
-from fl_components.anatomy.field import random_field
+from fl_components.anatomy.field import random_field, separable
+
+STILL: Final = 0.003
+"""A displacement below this share of a voxel is taken as none."""
 
 
 def exponentiate(velocity: np.ndarray, spacing_mm: float, squarings: int = 4) -> np.ndarray:
@@ -34,8 +39,11 @@ def compose(outer: np.ndarray, inner: np.ndarray, spacing_mm: float) -> np.ndarr
 
 def warp(volumes: np.ndarray, displacement: np.ndarray, spacing_mm: float) -> np.ndarray:
     """Read volumes (C, X, Y, Z) at x + u(x), linearly; beyond the edge the edge's value."""
-    points = voxel_grid(displacement.shape[1:]) + displacement / spacing_mm
-    return sample(volumes, points)
+    moved = np.abs(displacement).max(axis=0) > STILL * spacing_mm  # a local push leaves most voxels where they were
+    points = np.stack(np.nonzero(moved)) + displacement[:, moved] / spacing_mm
+    result = volumes.astype(np.float32)
+    result[:, moved] = sample(volumes, points)
+    return result
 
 
 def sample(volumes: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -46,9 +54,8 @@ def sample(volumes: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 def upsample(volumes: np.ndarray, shape: tuple[int, ...], factor: float) -> np.ndarray:
     """Read volumes (C, x, y, z) linearly at index / factor for every index of a finer (X, Y, Z) shape."""
-    for length in shape:  # contracts the first spatial axis and appends the finer one, so the order returns
-        volumes = np.tensordot(volumes, _linear_weights(length, volumes.shape[1], factor), axes=(1, 1))
-    return volumes
+    weights = [_linear_weights(fine, coarse, factor) for fine, coarse in zip(shape, volumes.shape[1:], strict=True)]
+    return separable(volumes.astype(np.float32, copy=False), weights)
 
 
 def _linear_weights(fine: int, coarse: int, factor: float) -> np.ndarray:

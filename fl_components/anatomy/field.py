@@ -12,7 +12,7 @@ def random_field(rng: np.random.Generator, shape: tuple[int, ...], scale: float)
 
     Args:
         rng: source of the noise.
-        shape: voxels along each axis.
+        shape: voxels along each of three axes.
         scale: the bumps' standard deviation in voxels, > 0; about 2.5 of it is the size of one blob.
 
     Returns:
@@ -20,9 +20,15 @@ def random_field(rng: np.random.Generator, shape: tuple[int, ...], scale: float)
     """
     bases = [_bumps(length, scale) for length in shape]
     field = rng.standard_normal([basis.shape[1] for basis in bases], dtype=np.float32)
-    for basis in bases:  # contracts the first axis and appends its result last, so the order returns after all axes
-        field = np.tensordot(field, basis, axes=(0, 1))
-    return np.ascontiguousarray(field)
+    return separable(field, bases)
+
+
+def separable(volume: np.ndarray, matrices: list[np.ndarray]) -> np.ndarray:
+    """Multiply the lines along each of the last three axes of (…, x, y, z) by a (new, old) matrix: (…, X, Y, Z)."""
+    along_x, along_y, along_z = matrices
+    volume = along_y @ (volume @ along_z.T)
+    *lead, x, y, z = volume.shape
+    return (along_x @ volume.reshape(*lead, x, y * z)).reshape(*lead, len(along_x), y, z)
 
 
 def _bumps(length: int, scale: float) -> np.ndarray:

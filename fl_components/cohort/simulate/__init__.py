@@ -1,0 +1,1 @@
+"""Simulated hospitals: patients, scanners and artefacts that the public anatomies know nothing of."""
