@@ -26,7 +26,7 @@ class ReleaseMetadata:
         generator_digest: SHA-256 of the generator that made the volumes.
         seed: of the synthesis; volume n is made from (seed, n).
         version: of fedsynth.
-        trained_on: one sentence on what the generator was trained on, such as that its hospitals are simulated.
+        trained_on: what the generator was trained on, such as "simulated hospitals (4 sites)".
         license: under which the release may be used.
     """
 
@@ -119,7 +119,7 @@ def _readme(metadata: ReleaseMetadata, count: int) -> str:
 anatomies were drawn from a public template with simulated tumours, the images were made from them by a neural network.
 Do not use them for diagnosis, and say that they are synthetic wherever you show or pass them on.
 
-The network was trained in the federated study `{metadata.study}`. {metadata.trained_on}
+The network was trained on {metadata.trained_on}, in the federated study `{metadata.study}`.
 That a volume is synthetic does not by itself mean that nothing of the training subjects can be learned from it: what
 was tested, with which power and with which outcome, is in the audit of this release.
 

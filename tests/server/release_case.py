@@ -10,7 +10,7 @@ from fl_components.server.release import ReleaseMetadata, ReleaseWriter
 from fl_components.study import Grid
 
 GRID = Grid(shape=(10, 12, 8), spacing_mm=16.0)
-METADATA = ReleaseMetadata("trial", "a" * 64, "b" * 64, 7, "0.1.0", "Its hospitals are simulated.")
+METADATA = ReleaseMetadata("trial", "a" * 64, "b" * 64, 7, "0.1.0", "simulated hospitals (2 sites)")
 
 
 def volume(number: int) -> tuple[np.ndarray, np.ndarray]:
