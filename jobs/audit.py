@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fl_components.cohort.cohort import Cohort
-from fl_components.server.release import release_digest, verify_release
+from fl_components.server.release_manifest import release_digest, verify_release
 from fl_components.study import Study
 from jobs.output import Talk
 from jobs.report import report
@@ -35,4 +35,5 @@ def _progress(study: Study, beats: Heartbeats) -> tuple[float, str]:
     if not auditing:
         return 0.0, "sending the release"
     share = sum(beat["done"] / beat["steps"] for beat in auditing) / len(study.sites)
-    return share, "attacking" if any(beat["steps"] - beat["done"] == 1 for beat in auditing) else "querying the generator"
+    attacking = any(beat["steps"] - beat["done"] == 1 for beat in auditing)
+    return share, "attacking" if attacking else "querying the generator"

@@ -17,7 +17,7 @@ EXIT_CODES: Final = {"NO LEAK FOUND AT THE STATED POWER": 0, "LEAK": 1, "INCONCL
 """Of `fedsynth audit` and `fedsynth report`, by verdict; 2 is bad input or a job that failed."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
-                  help="Labelled synthetic brain-tumour MRI from hospitals that share no patient, audited at the sites.")
+                  help="Labelled synthetic brain-tumour MRI from hospitals that share no patient, audited there.")
 cohort_app = typer.Typer(no_args_is_help=True, help="A site's subjects: simulate them, check them.")
 app.add_typer(cohort_app, name="cohort")
 

@@ -6,7 +6,7 @@ import os
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
-from fl_components.server.release import release_digest
+from fl_components.server.release_manifest import release_digest
 from fl_components.server.synthesize import synthesize as write_release
 from jobs.output import Talk
 from jobs.run_folder import RunFolder

@@ -12,7 +12,8 @@ from fl_components.client.audit_executor import GENERATOR, REFERENCE, RELEASE
 from fl_components.guard.declaration import declare, refusal
 from fl_components.server.ask import ask_sites
 from fl_components.server.home import ServerHome
-from fl_components.server.release import read_release, release_digest
+from fl_components.server.release import read_release
+from fl_components.server.release_manifest import release_digest
 from fl_components.server.synthesize import public_subjects
 
 

@@ -19,7 +19,8 @@ from fl_components.networks.precision import choose_precision
 from fl_components.networks.render import render
 from fl_components.server.home import ServerHome
 from fl_components.server.population import ContrastPopulation
-from fl_components.server.release import ReleaseMetadata, ReleaseWriter
+from fl_components.server.release import ReleaseWriter
+from fl_components.server.release_description import ReleaseMetadata
 from fl_components.study import Study
 
 _RELEASE, _PUBLIC = 1, 2
@@ -51,7 +52,9 @@ def synthesize(home: ServerHome, study: Study, pool: Executor,
     metadata = ReleaseMetadata(
         study=study.name, study_hash=study.hash, seed=study.seed, version=version("fedsynth"),
         generator_digest=hashlib.sha256(home.generator_file.read_bytes()).hexdigest(),
-        trained_on=f"{'simulated hospitals' if population.simulated else 'hospitals'} ({len(study.sites)} sites)")
+        trained_on=f"The generator was trained at {len(study.sites)} sites; "
+                   + ("all of them are simulated hospitals, no real patient is behind it."
+                      if population.simulated else "their scans and masks stayed there."))
     with ReleaseWriter(home.release, study.grid, metadata, replace=replace) as writer:
         for done, (labels, words) in enumerate(_anatomies(study, _RELEASE, study.synthesis.volumes, pool), 1):
             rng = np.random.default_rng(words)

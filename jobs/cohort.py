@@ -1,0 +1,155 @@
+"""`fedsynth cohort`: simulated hospitals, and the check of any site's subjects."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any, Final
+
+import tomli_w
+
+from fl_components.cohort.check import CohortCheck, check_site
+from fl_components.cohort.cohort import prepare_cohort, split_path
+from fl_components.cohort.sheet import thumbnail_sheet
+from fl_components.cohort.simulate.hospital import DIALECT, SITE_NAMES, case_name, simulate_subject, site_sizes
+from fl_components.cohort.split import read_split
+from fl_components.cohort.subject import Subject
+from fl_components.json_file import write_json
+from fl_components.site import Site
+from fl_components.study import Study
+from fl_components.toml_model import read_toml
+from jobs.output import Talk
+from jobs.run_folder import RunFolder
+from privacy_eval.errors import InputError
+
+SEED: Final = 20260101
+"""Of simulated studies; the simulated hospitals are the same in every run."""
+_SHOWN: Final = 6
+"""Subjects on a site's sheet."""
+
+
+def simulate(path: Path, talk: Talk, n_sites: int = 4, rounds: int | None = None) -> dict[str, Any]:
+    """Make simulated hospitals in a run folder; what is there already is kept.
+
+    Args:
+        path: the run folder; made if missing. A `study.toml` in it must name simulated sites.
+        talk: progress.
+        n_sites: how many hospitals.
+        rounds: of training, if not the preset's.
+
+    Raises:
+        InputError: if the folder's study was written by somebody else, or its sites are not simulated ones.
+    """
+    run = RunFolder(path)
+    study = _settle_study(run, n_sites, rounds)
+    jobs = []
+    for index, (name, size) in enumerate(zip(study.sites, site_sizes(n_sites), strict=True)):
+        folder = run.site_folder(name)
+        _write_if_new(run.site_file(name), _simulated_site(name, index))
+        _check_simulated(Site.from_file(run.site_file(name)), run)
+        jobs += [(name, index, k, folder / "data", folder / "truth", SEED) for k in range(size)]
+        _fit_to_size(Site.from_file(run.site_file(name)), {case_name(name, k) for k in range(size)})
+    title = f"Simulating {len(jobs)} subjects at {n_sites} hospitals"
+    with talk.stage(title) as advance, ProcessPoolExecutor(os.cpu_count()) as pool:
+        for done, future in enumerate(as_completed([pool.submit(simulate_subject, *job) for job in jobs]), 1):
+            advance(done / len(jobs), future.result())
+    return {"study": str(run.study_file), "study_hash": study.hash,
+            "subjects": dict(zip(study.sites, site_sizes(n_sites), strict=True))}
+
+
+def check(path: Path, talk: Talk, only: str | None = None) -> dict[str, Any]:
+    """Check and prepare the cohorts of a run's sites; write each site's `check.json` and `sheet.png` into its state.
+
+    Args:
+        path: the run folder.
+        talk: gets what was found against what is expected.
+        only: one site's name, or None for all.
+
+    Raises:
+        InputError: if a site is not the study's or a subject cannot be used; the first such is named.
+    """
+    run = RunFolder(path)
+    study = run.study()
+    if only is not None and only not in study.sites:
+        raise InputError(f"--site {only}: not a site of the study; it names {', '.join(study.sites)}")
+    sites = [site for site in run.sites(study) if only in (None, site.name)]
+    results: dict[str, Any] = {}
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        for site in sites:
+            with talk.stage(f"Checking and preparing the subjects of {site.name}") as advance:
+                found = check_site(site, study, lambda done, total: advance(done / total, ""), pool)
+            _tell(talk, found)
+            write_json(site.state / "check.json", found.model_dump(mode="json"))
+            if found.problems:
+                more = f" (and {len(found.problems) - 1} more)" if len(found.problems) > 1 else ""
+                raise InputError(f"{found.problems[0]}{more}")
+            cohort = prepare_cohort(site, study, executor=pool)
+            sheet = site.state / "sheet.png"
+            subjects = [subject for part in (cohort.members, cohort.holdout) for subject in part[: _SHOWN // 2]]
+            thumbnail_sheet([Subject.load(file) for file in subjects], sheet)
+            results[site.name] = {"members": len(cohort.members), "holdout": len(cohort.holdout),
+                                  "test": len(cohort.test), "doubts": len(found.doubts), "sheet": str(sheet)}
+    return {"sites": results}
+
+
+def _settle_study(run: RunFolder, n_sites: int, rounds: int | None) -> Study:
+    """The folder's simulated study: written if new; else only what the options ask for is changed in it."""
+    content: dict[str, Any] = {"name": "demo", "preset": "tiny", "seed": SEED}
+    if run.study_file.exists():
+        content = read_toml(run.study_file)
+        if not set(Study.parse(content, str(run.study_file)).sites) <= set(SITE_NAMES):
+            raise InputError(f"{run.study_file}: names sites that are not simulated; choose another run folder for "
+                             "simulated hospitals")
+    content["sites"] = dict(zip(SITE_NAMES, site_sizes(n_sites), strict=False))
+    if rounds is not None:
+        content["training"] = {**content.get("training", {}), "rounds": rounds}
+    study = Study.parse(content, str(run.study_file))
+    run.path.mkdir(parents=True, exist_ok=True)
+    _write(run.study_file, tomli_w.dumps(content))
+    return study
+
+
+def _simulated_site(name: str, index: int) -> str:
+    # A simulated hospital holds no secret: its split is seeded so that the demo can be repeated.
+    return tomli_w.dumps({
+        "name": name, "study": "../../study.toml", "state": "state",
+        "data": {"root": "data", "layout": "brats", "dialect": DIALECT, "simulated": True, "split_seed": SEED + index}})
+
+
+def _check_simulated(site: Site, run: RunFolder) -> None:
+    if not site.data.simulated or site.data.root != run.site_folder(site.name).resolve() / "data":
+        raise InputError(f"{run.site_file(site.name)}: describes a site that is not simulated; nothing was written "
+                         "to it; choose another run folder")
+
+
+def _fit_to_size(site: Site, cases: set[str]) -> None:
+    """Remove simulated subjects that another number of sites had asked for, and the split they were in."""
+    for folder in site.data.root.iterdir() if site.data.root.is_dir() else ():
+        if folder.name not in cases:
+            shutil.rmtree(folder)
+    split = split_path(site)
+    if split.exists() and set(read_split(split).subjects) != cases:
+        split.unlink()
+
+
+def _write_if_new(path: Path, text: str) -> None:
+    if not path.exists():
+        _write(path, text)
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text)
+    partial.replace(path)
+
+
+def _tell(talk: Talk, found: CohortCheck) -> None:
+    for row in found.rows:
+        talk.say(f"  {'ok ' if row.ok else 'BAD'} {found.site}: {row.what}: found {row.found}; expected {row.expected}")
+    for line in (*found.problems, *found.doubts[:_SHOWN]):
+        talk.say(f"      {line}")
+    if len(found.doubts) > _SHOWN:
+        talk.say(f"      … {len(found.doubts) - _SHOWN} more doubts in the site's check.json")
