@@ -128,7 +128,7 @@ TESTS: Final = {
     "T6": TestWords(
         "Replica count",
         "Anyone who holds the released images and a person's scan",
-        "Do more people trained on than others have a synthetic volume nearer than two people ever are?",
+        "Do more people trained on than others have a synthetic volume nearer than almost any two people are?",
         "difference of rates",
         0.0,
         "Copies that are moved, mirrored or partial: distance is taken voxel by voxel.",
