@@ -67,7 +67,7 @@ def draw_brain_traits(rng: np.random.Generator) -> BrainTraits:
 
 def draw_tumour_traits(rng: np.random.Generator) -> TumourTraits:
     """The public spread of gliomas: 3 to 180 ml; about a quarter does not enhance, a tenth has no necrosis."""
-    volume = float(np.clip(np.exp(rng.normal(np.log(60), 0.85)), 3, 180))
+    volume = float(np.clip(60 * np.exp(rng.normal(0, 0.85)), 3, rng.uniform(110, 180)))
     kind = rng.choice(["ring", "low grade", "solid"], p=[0.66, 0.24, 0.10])
     core = {"ring": rng.uniform(0.15, 0.6), "low grade": rng.uniform(0.25, 0.85), "solid": rng.uniform(0.08, 0.3)}[kind]
     core_radius_mm = np.cbrt(volume * core * 1000 * 3 / (4 * np.pi))

@@ -90,12 +90,16 @@ def _front(diffusivity: np.ndarray, seeds: np.ndarray, delays: np.ndarray, targe
     weights = diffusion_weights(diffusivity, step, spacing_mm)
     cells = np.zeros_like(diffusivity)
     arrival = np.full(diffusivity.shape, NEVER, np.float32)
-    waiting = sorted(zip(delays, map(tuple, seeds), strict=True))
+    waiting = sorted(zip(delays.tolist(), map(tuple, seeds.tolist()), strict=True))
     growth = np.float32(np.expm1(step))
     time, reached, steps_left = 0.0, 0, int(LONGEST / step)
     while reached < target and steps_left:
         while waiting and waiting[0][0] <= time:
-            cells[waiting.pop(0)[1]] = 1.0
+            focus = _focus(diffusivity, waiting.pop(0)[1], spacing_mm)
+            new = (focus >= 0.5) & (arrival == NEVER)
+            arrival[new] = time + 0.5 - focus[new]  # the focus is there at once, but still ordered from its middle
+            reached += int(new.sum())
+            np.maximum(cells, focus, out=cells)
         before = cells.copy()
         diffuse(cells, weights)
         cells += growth * cells * (1 - cells) / (1 + growth * cells)  # the logistic equation's exact solution
@@ -106,6 +110,13 @@ def _front(diffusivity: np.ndarray, seeds: np.ndarray, delays: np.ndarray, targe
         time += step
         steps_left -= 1
     return arrival
+
+
+def _focus(diffusivity: np.ndarray, seed: tuple[int, int, int], spacing_mm: float) -> np.ndarray:
+    """Cells of a young focus: a Gaussian as wide as the front, in tissue only."""
+    axes = np.ogrid[tuple(slice(0, length) for length in diffusivity.shape)]
+    squared = sum(((axis - place) * spacing_mm) ** 2 for axis, place in zip(axes, seed, strict=True))
+    return np.where(diffusivity > 0, 0.9 * np.exp(-squared / (2 * FRONT_WIDTH_MM**2)), 0).astype(np.float32)
 
 
 def diffusion_weights(diffusivity: np.ndarray, step: float, spacing_mm: float) -> list[np.ndarray]:
@@ -184,7 +195,7 @@ def label_tumour(rng: np.random.Generator, arrival: np.ndarray, allowed: np.ndar
     end = time_at_volume(arrival, traits.volume_ml, spacing_mm)
     whole = largest_parts(arrival <= end, spacing_mm)
     wobble = random_field(rng, arrival.shape, 5.0 / spacing_mm)
-    ragged = np.where(whole, arrival + 0.35 * traits.roughness * max(end, 0.5) * wobble, NEVER)
+    ragged = np.where(whole, arrival + 0.3 * traits.roughness * max(end, 0.5) * wobble, NEVER)
     core = largest_parts(ragged <= time_at_volume(ragged, traits.volume_ml * traits.core_share, spacing_mm), spacing_mm)
     labels = np.where(whole, OEDEMA, 0).astype(np.uint8)
     labels[core] = NECROTIC

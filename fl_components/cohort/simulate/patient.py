@@ -25,7 +25,7 @@ from fl_components.vocabulary import BACKGROUND, CSF, ENHANCING, NECROTIC
 FIELD_OF_VIEW_MM: Final = (174.0, 212.0, 172.0)
 GROWTH_MM: Final = 4.0
 """Voxel at which tumours grow; arrival times are smooth, so they are read between these voxels."""
-CORTEX_SPARED: Final = 0.3
+CORTEX_SPARED: Final = 0.35
 """How much later grey matter swells than white, as a share of the tumour's age: oedema grows fingers."""
 
 
@@ -105,7 +105,7 @@ def _draw_brain(rng: np.random.Generator, age: float) -> BrainTraits:
 
 
 def _draw_tumour(rng: np.random.Generator, kind: str, median_ml: float) -> TumourTraits:
-    volume = float(np.clip(median_ml * np.exp(rng.normal(0, 0.8)), 3, 190))
+    volume = float(np.clip(median_ml * np.exp(rng.normal(0, 0.75)), 3, rng.uniform(110, 190)))
     core = float({"ring": rng.beta(3, 5) * 0.8 + 0.08, "solid": rng.uniform(0.06, 0.3),
                   "low grade": rng.uniform(0.35, 0.9)}[kind])
     radius_mm = np.cbrt(volume * core * 1000 * 3 / (4 * np.pi))

@@ -66,8 +66,8 @@ NAMED: Final = (
         coil_elements=8, coil_depth=0.9, coil_corrected=0.85, bias=0.08, motion=0.08, ghost_mm=0.8, residual_skull=0.15,
         gadolinium=0.55, misregistration_mm=0.2, spacing_mm=3.0, gain=(420, 460, 330, 280)),
     Scanner("1.5 T, thick slices, spin echo", 1.5, {
-        "T1": Acquisition(SpinEcho(520, 14), 5.0, 1.0, 2, 0.75, 0.045),
-        "T1ce": Acquisition(SpinEcho(520, 14), 5.0, 1.0, 2, 0.75, 0.045),
+        "T1": Acquisition(SpinEcho(450, 10), 5.0, 1.0, 2, 0.75, 0.045),
+        "T1ce": Acquisition(SpinEcho(450, 10), 5.0, 1.0, 2, 0.75, 0.045),
         "T2": Acquisition(SpinEcho(4200, 92), 5.0, 1.0, 2, 0.75, 0.08),
         "FLAIR": Acquisition(Flair(8500, 105, 2250), 5.0, 1.5, 2, 0.65, 0.09)},
         coil_elements=1, coil_depth=0.1, coil_corrected=0.0, bias=0.05, motion=0.15, ghost_mm=1.2, residual_skull=0.5,
