@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -119,8 +120,13 @@ def stratified_exact_p_value(pairs: Sequence[CountPair]) -> float:
     """
     distribution = np.ones(1)
     for pair in pairs:
-        total, n = pair.members + pair.holdout, pair.n_members + pair.n_holdout
-        site = hypergeom.pmf(np.arange(total + 1), n, pair.n_members, total)
+        site = _member_share_of(pair.members + pair.holdout, pair.n_members, pair.n_holdout)
         distribution = np.convolve(distribution, site)
     observed = sum(pair.members for pair in pairs)
     return float(min(1.0, distribution[observed:].sum()))
+
+
+@lru_cache(maxsize=4096)  # simulated audits meet the same few totals thousands of times
+def _member_share_of(total: int, n_members: int, n_holdout: int) -> np.ndarray:
+    """P[k of `total` hits are members'], k = 0 … total, if hits fall on all subjects alike."""
+    return np.asarray(hypergeom.pmf(np.arange(total + 1), n_members + n_holdout, n_members, total))
