@@ -9,6 +9,7 @@ import numpy as np
 
 from fl_components.anatomy.brain import Brain, BrainTraits, make_brain
 from fl_components.anatomy.deform import warp
+from fl_components.anatomy.threads import one_blas_thread
 from fl_components.anatomy.tumour import NEVER, TumourTraits, arrival_times, label_tumour, mass_effect
 from fl_components.study import Grid
 from fl_components.vocabulary import ABBREVIATIONS, BACKGROUND, CSF, N_LABELS, TUMOUR
@@ -33,6 +34,15 @@ class AnatomySampler:
 
     def sample(self, rng: np.random.Generator, tumour: bool = True) -> SampledAnatomy:
         """Draw one anatomy, with a tumour or healthy."""
+        with one_blas_thread():
+            labels, record = self._draw(rng, tumour)
+        voxel_ml = self.grid.spacing_mm**3 / 1000
+        counts = np.bincount(labels.ravel(), minlength=N_LABELS)
+        record["volume_ml"] = {ABBREVIATIONS[label]: round(float(counts[label]) * voxel_ml, 3)
+                               for label in range(1, N_LABELS)}
+        return SampledAnatomy(labels, record)
+
+    def _draw(self, rng: np.random.Generator, tumour: bool) -> tuple[np.ndarray, dict[str, Any]]:
         brain_traits = draw_brain_traits(rng)
         brain = make_brain(rng, self.grid, brain_traits)
         record: dict[str, Any] = {"brain": asdict(brain_traits), "tumour": None}
@@ -44,11 +54,7 @@ class AnatomySampler:
             record["tumour"] = asdict(traits) | {
                 "seeds_template_mm": [[round(float(x), 1) for x in brain.template_mm[(slice(None), *seed)]]
                                       for seed in seeds]}
-        voxel_ml = self.grid.spacing_mm**3 / 1000
-        counts = np.bincount(labels.ravel(), minlength=N_LABELS)
-        record["volume_ml"] = {ABBREVIATIONS[label]: round(float(counts[label]) * voxel_ml, 3)
-                               for label in range(1, N_LABELS)}
-        return SampledAnatomy(labels, record)
+        return labels, record
 
 
 def draw_brain_traits(rng: np.random.Generator) -> BrainTraits:

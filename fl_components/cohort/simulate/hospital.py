@@ -11,15 +11,15 @@ from typing import Any, Final
 
 import nibabel as nib
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from fl_components.anatomy.threads import one_blas_thread
 from fl_components.cohort.simulate.patient import POPULATIONS, Population, draw_population
 from fl_components.cohort.simulate.scanner import NAMED, Scanner, draw_scanner
 from fl_components.cohort.simulate.subject import SimulatedSubject, make_subject
 from fl_components.vocabulary import BRATS_2020, SEQUENCES
 from privacy_eval.errors import InputError
 
-SIMULATOR_VERSION: Final = "1"
+SIMULATOR_VERSION: Final = "2"
 """Raised whenever the same seed would give other files: older ones are then made again."""
 
 DIALECT: Final = "brats2020"
@@ -100,7 +100,7 @@ def simulate_subject(site: str, index: int, k: int, data: Path, truth: Path, see
         return case
     scanner, population = site_profile(index, seed)
     rng = np.random.default_rng(np.random.SeedSequence([seed, index, k]))
-    with threadpool_limits(1):  # many small products: more threads only get in the way of the other processes
+    with one_blas_thread():
         subject = make_subject(rng, scanner, population)
     record_path = truth / f"{case}.json"
     record_path.unlink(missing_ok=True)
