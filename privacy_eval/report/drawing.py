@@ -32,7 +32,8 @@ class Axis:
 
     def ticks(self, most: int = 6) -> list[tuple[float, str]]:
         """Positions and labels of round values."""
-        candidates = [round(float(value), 10) for value in MaxNLocator(most).tick_values(self.low, self.high)]
+        locator = MaxNLocator(most, steps=[1, 2, 5, 10])
+        candidates = [round(float(value), 10) for value in locator.tick_values(self.low, self.high)]
         return [(self.at(value), f"{value:g}") for value in candidates if self.low <= value <= self.high]
 
 

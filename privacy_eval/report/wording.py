@@ -46,7 +46,7 @@ class TestWords:
 
 VERDICTS: Final = {
     Verdict.LEAK: VerdictWords(
-        "The release betrays who was in the training data.",
+        "At least one attack tells who was in the training data.",
         (
             "At least one attack told the people trained on from people of the same hospital who were not, more often "
             "than chance allows after correction for several tests.",
@@ -55,6 +55,8 @@ VERDICTS: Final = {
         (
             "It does not say which person is at risk, or how great the risk to one person is.",
             "It does not say that the images show a recognisable copy: telling membership needs less than that.",
+            "If T4 alone fired, it is the generator that gives members away when queried; that the images do so by "
+            "themselves is then not shown.",
         ),
     ),
     Verdict.NO_LEAK_FOUND: VerdictWords(
@@ -68,7 +70,8 @@ VERDICTS: Final = {
             "recipient and the context too.",
             "It does not cover attacks that were not run, a leak smaller than the stated size, or a single unusual "
             "person hidden in an average.",
-            "It does not cover a generator, update or table shared besides the images.",
+            "It does not cover what else may be shared: training updates, tables, or a generator attacked in another "
+            "way than T4's.",
         ),
     ),
     Verdict.INCONCLUSIVE: VerdictWords(
