@@ -12,7 +12,6 @@ from typing import Any, Final
 import nibabel as nib
 import numpy as np
 
-from fl_components.anatomy.threads import one_blas_thread
 from fl_components.cohort.simulate.patient import POPULATIONS, Population, draw_population
 from fl_components.cohort.simulate.scanner import NAMED, Scanner, draw_scanner
 from fl_components.cohort.simulate.subject import SimulatedSubject, make_subject
@@ -100,8 +99,7 @@ def simulate_subject(site: str, index: int, k: int, data: Path, truth: Path, see
         return case
     scanner, population = site_profile(index, seed)
     rng = np.random.default_rng(np.random.SeedSequence([seed, index, k]))
-    with one_blas_thread():
-        subject = make_subject(rng, scanner, population)
+    subject = make_subject(rng, scanner, population)
     record_path = truth / f"{case}.json"
     record_path.unlink(missing_ok=True)
     files = _write_volumes(subject, case, data, truth)

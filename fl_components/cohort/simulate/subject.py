@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fl_components.anatomy.threads import one_blas_thread
 from fl_components.cohort.simulate.artefacts import (
     acquire,
     head_shell,
@@ -48,9 +49,10 @@ class SimulatedSubject:
 def make_subject(rng: np.random.Generator, scanner: Scanner, population: Population) -> SimulatedSubject:
     """Draw a patient and scan it."""
     grid = native_grid(scanner.spacing_mm)
-    patient = make_patient(rng, draw_traits(rng, population), grid)
-    structure = build_structure(rng, patient)
-    images = scan(rng, patient, structure, scanner)
+    with one_blas_thread():
+        patient = make_patient(rng, draw_traits(rng, population), grid)
+        structure = build_structure(rng, patient)
+        images = scan(rng, patient, structure, scanner)
     mask = np.where(np.isin(patient.labels, TUMOUR), patient.labels, 0).astype(np.uint8)
     return SimulatedSubject(grid, patient.traits, images, patient.labels, mask, structure.findings)
 
