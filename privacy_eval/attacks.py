@@ -20,6 +20,8 @@ from privacy_eval.statistics import mann_whitney_u
 
 BLIND_COMPONENTS: Final = 10
 BLIND_FOLDS: Final = 5
+BLIND_REPEATS: Final = 4
+"""Draws of the folds whose scores are averaged, so that their chance weighs little."""
 
 BLIND_INFLATION: Final = float(np.sqrt(2))
 """Out-of-fold scores of a linear classifier have √2 times the null SE of independent scores.
@@ -94,9 +96,9 @@ def blind_features(vectors: np.ndarray, volumes: Sequence[np.ndarray]) -> np.nda
 def blind_u(members: np.ndarray, holdout: np.ndarray, rng: np.random.Generator) -> float:
     """V0: U of a member-against-holdout classifier that never sees the release.
 
-    Logistic regression scored out of fold. Under a random split its AUC is .5 with `BLIND_INFLATION` times the
-    null SE; above that the split was not random and every membership test means nothing (Das, Zhang, Tramèr 2024,
-    arXiv 2406.16201).
+    Logistic regression scored out of fold, the mean over several draws of the folds. Under a random split its AUC
+    is .5 with at most `BLIND_INFLATION` times the null SE; above that the split was not random and every membership
+    test means nothing (Das, Zhang, Tramèr 2024, arXiv 2406.16201).
 
     Args:
         members: features, shape (n_m, features).
@@ -105,11 +107,13 @@ def blind_u(members: np.ndarray, holdout: np.ndarray, rng: np.random.Generator) 
     """
     features = np.concatenate([members, holdout])
     is_member = np.arange(len(features)) < len(members)
-    folds = StratifiedKFold(
-        min(BLIND_FOLDS, len(members), len(holdout)), shuffle=True, random_state=int(rng.integers(2**31))
-    )
     classifier = make_pipeline(StandardScaler(), LogisticRegression())
-    scores = cross_val_predict(classifier, features, is_member, cv=folds, method="decision_function")
+    scores = np.zeros(len(features))
+    for _ in range(BLIND_REPEATS):
+        folds = StratifiedKFold(
+            min(BLIND_FOLDS, len(members), len(holdout)), shuffle=True, random_state=int(rng.integers(2**31))
+        )
+        scores += cross_val_predict(classifier, features, is_member, cv=folds, method="decision_function")
     return mann_whitney_u(scores[is_member], scores[~is_member])
 
 

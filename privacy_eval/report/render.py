@@ -51,7 +51,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "base64": lambda data: b64encode(data).decode("ascii"),
-        "three": lambda value: f"{value:.3f}".replace("-", "−"),
+        "three": lambda value: f"{round(value, 3) + 0.0:.3f}".replace("-", "−"),  # never a negative zero
         "percent": lambda value: f"{100 * value:.0f} %",
         "p": lambda value: "< .001" if value < 0.001 else f"{value:.3f}".lstrip("0") if value < 1 else "1",
         "size": _size,

@@ -158,11 +158,11 @@ def test_replica_counts_keep_their_level() -> None:
 
 def test_blind_baseline_keeps_its_level_only_with_its_inflated_error() -> None:
     rng = np.random.default_rng(3)
-    runs, n = 120, 30
+    runs, n = 70, 30
     aucs = np.array([attacks.blind_u(*rng.normal(size=(2, n, 8)), rng) for _ in range(runs)]) / n**2
     inflated = attacks.BLIND_INFLATION * null_standard_error(n, n)
     assert np.std(aucs) > 1.1 * null_standard_error(n, n)
-    assert np.std(aucs) == pytest.approx(inflated, rel=0.2)
+    assert np.std(aucs) == pytest.approx(inflated, rel=0.25)
     assert np.sum(aucs - 0.5 > 1.645 * inflated) <= binom.ppf(0.995, runs, 0.05)
 
 

@@ -65,7 +65,7 @@ def test_a_generator_that_knows_its_members_is_seen_by_reconstruction_alone() ->
 
 def test_whole_audit_keeps_its_level_on_exchangeable_subjects() -> None:
     rng = np.random.default_rng(3)
-    runs = 60
+    runs = 40
     rejected = dict.fromkeys(("T1", "T2", "T4"), 0)
     for _ in range(runs):
         case = evidence(20, 20, rng)
