@@ -9,6 +9,7 @@ import numpy as np
 
 from fl_components.anatomy.brain import Brain, BrainTraits, make_brain
 from fl_components.anatomy.deform import warp
+from fl_components.anatomy.field import random_field
 from fl_components.anatomy.threads import one_blas_thread
 from fl_components.anatomy.tumour import NEVER, TumourTraits, arrival_times, label_tumour, mass_effect
 from fl_components.study import Grid
@@ -123,7 +124,9 @@ def _draw_voxel(rng: np.random.Generator, chance: np.ndarray) -> np.ndarray:
 def _add_tumour(rng: np.random.Generator, brain: Brain, traits: TumourTraits, seeds: np.ndarray, delays: np.ndarray,
                 spacing_mm: float) -> np.ndarray:
     """Grow the tumour, push the brain aside, label both; (X, Y, Z) uint8."""
-    arrival = arrival_times(brain.tissues, seeds, delays, traits, spacing_mm)
+    uneven = np.minimum(random_field(rng, brain.inside.shape, 11.0 / spacing_mm), 1)
+    mobility = np.exp(0.6 * traits.roughness * (uneven - 1))
+    arrival = arrival_times(brain.tissues, seeds, delays, traits, spacing_mm, mobility)
     displacement = mass_effect(arrival, brain.inside, traits, spacing_mm)
     pushed = brain.displaced(displacement, spacing_mm)
     latest = arrival[arrival < NEVER].max(initial=0.0)

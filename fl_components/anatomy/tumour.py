@@ -14,6 +14,8 @@ from fl_components.vocabulary import ENHANCING, NECROTIC, OEDEMA
 
 FRONT_WIDTH_MM: Final = 6.0
 """sqrt(diffusivity / growth rate) in white matter: how far cells wander while they double."""
+REACHED: Final = 0.16
+"""Share of the cells' limit at which tissue looks abnormal on T2 (Swanson et al., Br. J. Cancer 2008)."""
 NEVER: Final = 1e3
 """Arrival time of places the tumour does not reach; one unit is 1 / growth rate."""
 MARGIN: Final = 1.6
@@ -52,7 +54,7 @@ def arrival_times(tissues: np.ndarray, seeds: np.ndarray, delays: np.ndarray, tr
 
     Fisher-Kolmogorov growth, du/dt = div(D grad u) + u (1 - u) with time in units of 1 / growth rate (Swanson et al.,
     "A quantitative model for differential motility of gliomas", Cell Prolif. 2000): D is large in white matter,
-    smaller in grey matter, 0 in CSF and outside. A voxel is reached when u passes 1/2.
+    smaller in grey matter, 0 in CSF and outside. A voxel is reached when u passes `REACHED`.
 
     Args:
         tissues: (3, X, Y, Z) probabilities of CSF, grey and white matter.
@@ -96,15 +98,15 @@ def _front(diffusivity: np.ndarray, seeds: np.ndarray, delays: np.ndarray, targe
     while reached < target and steps_left:
         while waiting and waiting[0][0] <= time:
             focus = _focus(diffusivity, waiting.pop(0)[1], spacing_mm)
-            new = (focus >= 0.5) & (arrival == NEVER)
-            arrival[new] = time + 0.5 - focus[new]  # the focus is there at once, but still ordered from its middle
+            new = (focus >= REACHED) & (arrival == NEVER)
+            arrival[new] = time + REACHED - focus[new]  # the focus is there at once, but still ordered from its middle
             reached += int(new.sum())
             np.maximum(cells, focus, out=cells)
         before = cells.copy()
         diffuse(cells, weights)
         cells += growth * cells * (1 - cells) / (1 + growth * cells)  # the logistic equation's exact solution
-        new = (cells >= 0.5) & (arrival == NEVER)
-        fraction = (0.5 - before[new]) / np.maximum(cells[new] - before[new], 1e-6)
+        new = (cells >= REACHED) & (arrival == NEVER)
+        fraction = (REACHED - before[new]) / np.maximum(cells[new] - before[new], 1e-6)
         arrival[new] = time + step * np.clip(fraction, 0, 1)
         reached += int(new.sum())
         time += step

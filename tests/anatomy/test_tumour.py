@@ -95,9 +95,10 @@ def test_no_checkerboard_between_odd_and_even_voxels() -> None:
     odd = np.indices(arrival.shape).sum(axis=0) % 2 == 1
     reached = arrival < 0.8 * arrival[arrival < NEVER].max()
     assert reached[odd].sum() / reached.sum() == pytest.approx(0.5, abs=0.03)
-    smooth = ndimage.median_filter(np.minimum(arrival, 10), size=3)
+    neighbours = ndimage.generate_binary_structure(3, 1) / 6
+    neighbours[1, 1, 1] = 0
+    residual = arrival - ndimage.convolve(arrival, neighbours)
     inner = ndimage.binary_erosion(reached, iterations=2)
-    residual = np.minimum(arrival, 10) - smooth
     assert reached.sum() > 500
     assert abs(residual[inner & odd].mean() - residual[inner & ~odd].mean()) < 0.01
 

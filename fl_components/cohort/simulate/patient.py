@@ -130,7 +130,7 @@ def make_patient(rng: np.random.Generator, traits: PatientTraits, grid: Grid) ->
     latest = arrival[arrival < NEVER].max(initial=0.0)
     arrival = warp(np.minimum(arrival, 2 * latest + 1)[None], displacement, grid.spacing_mm)[0]
     unreached = arrival > latest
-    arrival += CORTEX_SPARED * latest * brain.tissues[1] / np.maximum(brain.inside, 0.05)
+    arrival += CORTEX_SPARED * max(latest, 1.0) * brain.tissues[1] / np.maximum(brain.inside, 0.05)
     healthy = brain.labels()
     allowed = (healthy != BACKGROUND) & (healthy != CSF)
     tumour = label_tumour(rng, np.where(unreached, NEVER, arrival), allowed, traits.tumour, grid.spacing_mm)
