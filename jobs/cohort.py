@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,8 +15,7 @@ from fl_components.cohort.check import CohortCheck, check_site
 from fl_components.cohort.cohort import prepare_cohort, split_path
 from fl_components.cohort.sheet import thumbnail_sheet
 from fl_components.cohort.simulate.hospital import DIALECT, SITE_NAMES, case_name, simulate_subject, site_sizes
-from fl_components.cohort.split import read_split
-from fl_components.cohort.subject import Subject
+from fl_components.cohort.split import PARTS, read_split
 from fl_components.json_file import write_json
 from fl_components.site import Site
 from fl_components.study import Study
@@ -87,10 +87,9 @@ def check(path: Path, talk: Talk, only: str | None = None) -> dict[str, Any]:
                 raise InputError(f"{found.problems[0]}{more}")
             cohort = prepare_cohort(site, study, executor=pool)
             sheet = site.state / "sheet.png"
-            subjects = [subject for part in (cohort.members, cohort.holdout) for subject in part[: _SHOWN // 2]]
-            thumbnail_sheet([Subject.load(file) for file in subjects], sheet)
-            results[site.name] = {"members": len(cohort.members), "holdout": len(cohort.holdout),
-                                  "test": len(cohort.test), "doubts": len(found.doubts), "sheet": str(sheet)}
+            thumbnail_sheet(islice(cohort.subjects("members"), _SHOWN), sheet)
+            sizes = {part: len(getattr(cohort.split, part)) for part in PARTS}
+            results[site.name] = {**sizes, "doubts": len(found.doubts), "sheet": str(sheet)}
     return {"sites": results}
 
 

@@ -22,6 +22,7 @@ class RunFolder:
         sites/<site>/ledger.jsonl   what left the site
         sites/<site>/data, truth    simulated hospitals alone: scans and masks; the simulator's truth
         sites/<site>/state          cohort, split, discriminator, heartbeat: never leaves
+        train.json                  what training did, with its command and versions
         server/                     generator, contrast population, how each job ended
         release/                    the synthetic data set, a BIDS derivative
         audit/report.html, .json    the verdict
@@ -49,6 +50,11 @@ class RunFolder:
     def audit(self) -> Path:
         """The audit's results and report."""
         return self.path / "audit"
+
+    @property
+    def training_file(self) -> Path:
+        """What `fedsynth train` did: losses, precision, command, versions."""
+        return self.path / "train.json"
 
     @property
     def nvflare(self) -> Path:

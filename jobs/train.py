@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from fl_components.client.heartbeat import heartbeat_file
 from fl_components.cohort.cohort import Cohort
+from fl_components.json_file import read_json, write_json
 from fl_components.site import Site
 from fl_components.study import Study
 from jobs.output import Advance, Talk
+from jobs.provenance import provenance
 from jobs.run_folder import RunFolder
 from jobs.simulation import Heartbeats, run_in_simulator
 
@@ -32,9 +35,11 @@ def train(run: RunFolder, talk: Talk) -> dict[str, Any]:
     with talk.stage(title) as advance:
         result = run_in_simulator("train", run, study, sites, _progress(study, sites, advance))
     last = [row for row in result["curves"] if row["round"] == settings.rounds]
-    return {"rounds": result["rounds"], "generator": str(run.server.generator_file),
+    made = {"rounds": result["rounds"], "generator": str(run.server.generator_file),
             "l1_by_site": {row["site"]: round(row["loss.l1"], 4) for row in last},
-            "precision": precisions(run, sites)}
+            "precision": _precisions(sites)}
+    write_json(run.training_file, made | {"provenance": provenance(study)})
+    return made
 
 
 def _progress(study: Study, sites: Sequence[Site], advance: Advance) -> Any:  # noqa: ANN401 - a callback
@@ -50,9 +55,6 @@ def _progress(study: Study, sites: Sequence[Site], advance: Advance) -> Any:  # 
     return on_progress
 
 
-def precisions(run: RunFolder, sites: Sequence[Site]) -> str:
+def _precisions(sites: Sequence[Site]) -> str:
     """What number format the sites' steps ran in, as their heartbeats say."""
-    from fl_components.client.heartbeat import heartbeat_file
-    from fl_components.json_file import read_json
-
     return "; ".join(sorted({read_json(heartbeat_file(site.state))["precision"] for site in sites}))
