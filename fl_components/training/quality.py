@@ -1,14 +1,16 @@
-"""How good images are against the real ones of the same anatomy and contrast: three figures that say different things.
+"""How good images are against the real ones of the same anatomy and contrast: four figures that say different things.
 
 L1 alone says nothing: a lookup table that paints each tissue with its contrast is as near to a noisy scan as a network
-is. The tissue means say whether the contrast was met, the high frequencies whether there is texture.
+is. The tissue means say whether the contrast was met. The share of high frequencies says whether there is detail, but
+the lookup table's sharp tissue edges hold as much of it as real texture does; so the texture share leaves out what the
+lookup table knows: it is 0 for the lookup table and 1 for the real image.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from fl_components.contrast import measure_contrast
+from fl_components.contrast import measure_contrast, paint
 from fl_components.vocabulary import SEQUENCES
 
 HIGH_FREQUENCY_CUTOFF = 0.25
@@ -46,9 +48,22 @@ def high_frequency_power(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return spectrum[:, high].sum(axis=1) / brain.sum()
 
 
+def texture_share(images: np.ndarray, real: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """High-frequency power of what the images add to the lookup table, over that of what the real ones add: (4,).
+
+    The lookup table is painted from the real images' anatomy and contrast: it has 0 by construction, the real images
+    have 1. Edges softer than the lookup table's count as added, as they do in the real images. The share tells how much
+    was added, not that it lies where it should; above 1 the images are rougher than real ones. It is nan in a sequence
+    whose real image is painted itself.
+    """
+    painted = paint(labels, measure_contrast(real, labels))
+    with np.errstate(invalid="ignore"):
+        return high_frequency_power(images - painted, labels) / high_frequency_power(real - painted, labels)
+
+
 def compare(images: np.ndarray, real: np.ndarray, labels: np.ndarray) -> dict[str, dict[str, float]]:
-    """All three by figure and sequence; the high frequencies as a share of the real image's."""
+    """All four by figure and sequence; the high frequencies as a share of the real image's."""
     share = high_frequency_power(images, labels) / high_frequency_power(real, labels)
     rows = {"l1": masked_l1(images, real, labels), "tissue_error": tissue_error(images, real, labels),
-            "high_frequency_share": share}
+            "high_frequency_share": share, "texture_share": texture_share(images, real, labels)}
     return {name: dict(zip(SEQUENCES, map(float, values), strict=True)) for name, values in rows.items()}
