@@ -43,12 +43,16 @@ def simulate(path: Path, talk: Talk, n_sites: int = 4, rounds: int | None = None
         InputError: if the folder's study was written by somebody else, or its sites are not simulated ones.
     """
     run = RunFolder(path)
-    study = _settle_study(run, n_sites, rounds)
+    content = _study_content(run, n_sites, rounds)
+    study = Study.parse(content, str(run.study_file))
+    for name in study.sites:
+        _check_simulated(run, name)
+    _write(run.study_file, tomli_w.dumps(content))
     jobs = []
     for index, (name, size) in enumerate(zip(study.sites, site_sizes(n_sites), strict=True)):
         folder = run.site_folder(name)
-        _write_if_new(run.site_file(name), _simulated_site(name, index))
-        _check_simulated(Site.from_file(run.site_file(name)), run)
+        if not run.site_file(name).exists():
+            _write(run.site_file(name), _simulated_site(name, index))
         jobs += [(name, index, k, folder / "data", folder / "truth", SEED) for k in range(size)]
         _fit_to_size(Site.from_file(run.site_file(name)), {case_name(name, k) for k in range(size)})
     title = f"Simulating {len(jobs)} subjects at {n_sites} hospitals"
@@ -93,8 +97,8 @@ def check(path: Path, talk: Talk, only: str | None = None) -> dict[str, Any]:
     return {"sites": results}
 
 
-def _settle_study(run: RunFolder, n_sites: int, rounds: int | None) -> Study:
-    """The folder's simulated study: written if new; else only what the options ask for is changed in it."""
+def _study_content(run: RunFolder, n_sites: int, rounds: int | None) -> dict[str, Any]:
+    """The folder's simulated study: new, or the one that is there with only what the options ask for changed."""
     content: dict[str, Any] = {"name": "demo", "preset": "tiny", "seed": SEED}
     if run.study_file.exists():
         content = read_toml(run.study_file)
@@ -104,10 +108,7 @@ def _settle_study(run: RunFolder, n_sites: int, rounds: int | None) -> Study:
     content["sites"] = dict(zip(SITE_NAMES, site_sizes(n_sites), strict=False))
     if rounds is not None:
         content["training"] = {**content.get("training", {}), "rounds": rounds}
-    study = Study.parse(content, str(run.study_file))
-    run.path.mkdir(parents=True, exist_ok=True)
-    _write(run.study_file, tomli_w.dumps(content))
-    return study
+    return content
 
 
 def _simulated_site(name: str, index: int) -> str:
@@ -117,10 +118,14 @@ def _simulated_site(name: str, index: int) -> str:
         "data": {"root": "data", "layout": "brats", "dialect": DIALECT, "simulated": True, "split_seed": SEED + index}})
 
 
-def _check_simulated(site: Site, run: RunFolder) -> None:
-    if not site.data.simulated or site.data.root != run.site_folder(site.name).resolve() / "data":
-        raise InputError(f"{run.site_file(site.name)}: describes a site that is not simulated; nothing was written "
-                         "to it; choose another run folder")
+def _check_simulated(run: RunFolder, name: str) -> None:
+    """A site that is there already must be a simulated one, with its data in the run folder."""
+    path = run.site_file(name)
+    if path.exists():
+        data = Site.from_file(path).data
+        if not data.simulated or data.root != run.site_folder(name).resolve() / "data":
+            raise InputError(f"{path}: describes a site that is not simulated; nothing was changed; choose another "
+                             "run folder for simulated hospitals")
 
 
 def _fit_to_size(site: Site, cases: set[str]) -> None:
@@ -131,11 +136,6 @@ def _fit_to_size(site: Site, cases: set[str]) -> None:
     split = split_path(site)
     if split.exists() and set(read_split(split).subjects) != cases:
         split.unlink()
-
-
-def _write_if_new(path: Path, text: str) -> None:
-    if not path.exists():
-        _write(path, text)
 
 
 def _write(path: Path, text: str) -> None:

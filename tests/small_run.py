@@ -62,6 +62,7 @@ def write_run(path: Path, subjects: int = 15, **overrides: object) -> RunFolder:
     study = run.study()
     for index, name in enumerate(study.sites):
         folder = run.site_folder(name)
+        folder.mkdir(parents=True)
         for k in range(subjects):
             write_patient(folder / "data" / f"{name}_{k:03d}", study.grid, np.random.default_rng([index, k]))
         run.site_file(name).write_text(tomli_w.dumps({
