@@ -6,10 +6,11 @@ import os
 import platform
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import psutil
 import torch
 
@@ -25,7 +26,9 @@ def write_result(name: str, figures: Mapping[str, Any], n: int | Mapping[str, in
 
     Args:
         name: the benchmark's, `python -m benchmarks.<name>`.
-        figures: what was measured, JSON values only; the unit belongs into the key (`seconds`, `mib`).
+        figures: what was measured, by name; `benchmarks.tables` makes tables of it. A name maps to a number or text,
+            to an interval ({"median", "low", "high"}: quartiles; {"mean" or "estimate", "low", "high"}: 95 %), or to a
+            list of rows, each a mapping of the same names to such values. Names say their unit: "seconds_per_step".
         n: how many repeats or subjects stand behind the figures, by kind if of several.
         study_hash: of the study the figures belong to, if they belong to one.
         simulated: whether they were measured on simulated hospitals.
@@ -48,6 +51,12 @@ def read_result(name: str, folder: Path = RESULTS) -> dict[str, Any]:
         InputError: if the file is missing or damaged.
     """
     return dict(read_json(folder / f"{name}.json"))
+
+
+def quartiles(repeats: Sequence[float]) -> dict[str, float]:
+    """Median of repeats as an interval: `median`, and `low` and `high`, the quartiles."""
+    low, median, high = (float(value) for value in np.quantile(repeats, (0.25, 0.5, 0.75)))
+    return {"median": median, "low": low, "high": high}
 
 
 def machine() -> dict[str, Any]:

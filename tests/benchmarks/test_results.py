@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.results import machine, read_result, write_result
+from benchmarks.results import machine, quartiles, read_result, write_result
 from privacy_eval.errors import InputError
 
 
@@ -40,3 +40,8 @@ def test_the_machine_is_described() -> None:
 def test_a_missing_result_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"speed\.json"):
         read_result("speed", tmp_path)
+
+
+def test_repeats_are_summed_up_by_their_median() -> None:
+    assert quartiles([5.0, 1.0, 2.0, 3.0, 4.0]) == {"median": 3.0, "low": 2.0, "high": 4.0}
+    assert quartiles([2.0]) == {"median": 2.0, "low": 2.0, "high": 2.0}
