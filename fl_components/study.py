@@ -75,7 +75,7 @@ class TrainingSettings(Settings):
     batch_size: Count = 1
     generator_rate: Positive = 4e-4
     discriminator_rate: Positive = 2e-4
-    l1_weight: float = Field(default=10.0, ge=0)
+    l1_weight: float = Field(default=5.0, ge=0)
     ema_decay: float = Field(default=0.5, ge=0, lt=1)
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
     augmentation: Augmentation | None = Augmentation()

@@ -2,32 +2,50 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import torch
 from monai.networks.nets import PatchDiscriminator
 from torch import nn
+from torch.nn import functional as F
 
 from fl_components.networks.conditions import paint
 from fl_components.vocabulary import N_LABELS, SEQUENCES
+
+RESIDUAL_GAIN: Final = 8.0
+"""Texture is a few hundredths of the intensity range beside one-hot labels of size 1. Unscaled, a discriminator did
+not tell scans from their 3×3×3 means within 120 steps (loss .25, chance); scaled, its loss was .01."""
 
 
 class Discriminator(nn.Module):
     """MONAI's 3D patch discriminator (Isola et al. 2017, arXiv 1611.07004) conditioned like the generator.
 
+    It is given the images, the anatomy, and the amplified residual of the images: to the painted anatomy, or, without
+    the contrast as input, to the images' own local mean.
+
     Args:
         channels: features of the first layer; each further layer doubles them.
         layers: strided layers, which set the patch's size.
-        contrast_input: whether the painted anatomy is given beside the one-hot.
+        contrast_input: whether the contrast is used.
     """
 
     def __init__(self, channels: int, layers: int, contrast_input: bool = True) -> None:
         super().__init__()
         self.contrast_input = contrast_input
-        inputs = len(SEQUENCES) + N_LABELS + (len(SEQUENCES) if contrast_input else 0)
         self.patches = PatchDiscriminator(
-            spatial_dims=3, channels=channels, in_channels=inputs, out_channels=1, num_layers_d=layers,
-            norm=("INSTANCE", {"affine": True}))
+            spatial_dims=3, channels=channels, in_channels=2 * len(SEQUENCES) + N_LABELS, out_channels=1,
+            num_layers_d=layers, norm=("INSTANCE", {"affine": True}))
+        for module in self.patches.modules():
+            if isinstance(module, nn.Conv3d):  # MONAI starts at N(0, .02), from which a short training never leaves
+                module.reset_parameters()
 
     def forward(self, images: torch.Tensor, anatomy: torch.Tensor, contrast: torch.Tensor) -> torch.Tensor:
         """Score every patch: (B, 1, …), high for real."""
-        conditions = [anatomy, paint(anatomy, contrast)] if self.contrast_input else [anatomy]
-        return self.patches(torch.cat([images, *conditions], dim=1))[-1]
+        reference = paint(anatomy, contrast) if self.contrast_input else _local_mean(images)
+        residual = RESIDUAL_GAIN * (images - reference)
+        return self.patches(torch.cat([images, residual, anatomy], dim=1))[-1]
+
+
+def _local_mean(images: torch.Tensor) -> torch.Tensor:
+    """Mean over 3×3×3 voxels, the border repeated."""
+    return F.avg_pool3d(F.pad(images, (1,) * 6, mode="replicate"), 3, stride=1)
