@@ -2,8 +2,8 @@
 
 L1 alone says nothing: a lookup table that paints each tissue with its contrast is as near to a noisy scan as a network
 is. The tissue means say whether the contrast was met. The share of high frequencies says whether there is detail, but
-the lookup table's sharp tissue edges hold as much of it as real texture does; so the texture share leaves out what the
-lookup table knows: it is 0 for the lookup table and 1 for the real image.
+the lookup table's sharp tissue edges hold as much of it as real texture does; so the texture share leaves out what a
+lookup table can paint: it is 0 for every lookup table and 1 for the real image.
 """
 
 from __future__ import annotations
@@ -49,16 +49,20 @@ def high_frequency_power(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def texture_share(images: np.ndarray, real: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """High-frequency power of what the images add to the lookup table, over that of what the real ones add: (4,).
+    """High-frequency power beyond the lookup table in the images, over that in the real ones, per sequence: (4,).
 
-    The lookup table is painted from the real images' anatomy and contrast: it has 0 by construction, the real images
-    have 1. Edges softer than the lookup table's count as added, as they do in the real images. The share tells how much
-    was added, not that it lies where it should; above 1 the images are rougher than real ones. It is nan in a sequence
-    whose real image is painted itself.
+    Each is compared with the lookup table of the anatomy painted with its own contrast, so that tissues of a wrong
+    brightness, which `tissue_error` tells of, do not pass for texture. A lookup table has 0 whatever its contrast, the
+    real images have 1. Edges softer than the lookup table's count, as they do in the real images. The share tells how
+    much there is, not that it lies where it should; above 1 the images are rougher than real ones. It is nan in a
+    sequence whose real image is a lookup table itself.
     """
-    painted = paint(labels, measure_contrast(real, labels))
     with np.errstate(invalid="ignore"):
-        return high_frequency_power(images - painted, labels) / high_frequency_power(real - painted, labels)
+        return _texture_power(images, labels) / _texture_power(real, labels)
+
+
+def _texture_power(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    return high_frequency_power(images - paint(labels, measure_contrast(images, labels)), labels)
 
 
 def compare(images: np.ndarray, real: np.ndarray, labels: np.ndarray) -> dict[str, dict[str, float]]:

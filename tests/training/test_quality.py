@@ -84,6 +84,15 @@ def test_texture_share_is_the_square_of_the_texture_s_size(scale: float) -> None
     np.testing.assert_allclose(texture_share(painted + scale * (real - painted), real, labels), scale**2, rtol=1e-4)
 
 
+def test_wrong_contrast_is_no_texture() -> None:
+    """A lookup table of another contrast misses every tissue's brightness, and still has no texture."""
+    real, labels, painted = make_scan()
+    other = paint(labels, Contrast(CONTRAST[::-1].astype(np.float32), np.ones(6, bool)))
+    assert tissue_error(other, real, labels).min() > 0.05
+    assert texture_share(other, real, labels).max() == 0
+    assert high_frequency_power(other - painted, labels).min() > high_frequency_power(real - painted, labels).max()
+
+
 def test_texture_share_ignores_what_is_smooth() -> None:
     """A smooth field over the lookup table is no texture."""
     real, labels, painted = make_scan()
