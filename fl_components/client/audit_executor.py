@@ -73,7 +73,7 @@ class AuditExecutor(SiteExecutor):
         n_members = len(subjects["members"])
         for subject in subjects["members"] + subjects["holdout"]:
             rows.append((reconstruction_error(trained, subject, precision), painting_error(subject),
-                         reconstruction_error(untrained, subject, precision)))
+                         reconstruction_error(untrained, subject, precision, draws=1)))
             on_subject(len(rows))
         return GeneratorErrors(*(PairedErrors(e[:n_members], e[n_members:]) for e in np.array(rows).T))
 
