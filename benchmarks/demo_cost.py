@@ -57,20 +57,20 @@ class Stages:
         """Take note of the memory in use, bytes."""
         self.peaks[self.current] = max(size, self.peaks.get(self.current, 0))
 
-    def end(self, now: float) -> dict[str, Any]:
-        """Figures: a row each stage, and the total."""
+    def end(self, now: float) -> list[dict[str, Any]]:
+        """A row each stage, in order, then what was between them, then the total."""
         self._enter(BETWEEN, now)
-        rows = [{"stage": stage, "seconds": round(seconds, 1), "peak_gib": round(self.peaks.get(stage, 0) / 2**30, 2)}
-                for stage, seconds in self.seconds.items() if stage != BETWEEN]
-        rest = {"stage": BETWEEN, "seconds": round(self.seconds[BETWEEN], 1),
-                "peak_gib": round(self.peaks.get(BETWEEN, 0) / 2**30, 2)}
-        return {"stages": [*rows, rest],
-                "total": {"seconds": round(now - self.started, 1),
-                          "peak_gib": round(max(self.peaks.values(), default=0) / 2**30, 2)}}
+        stages = [*(stage for stage in self.seconds if stage != BETWEEN), BETWEEN]
+        rows = [_row(stage, self.seconds[stage], self.peaks.get(stage, 0)) for stage in stages]
+        return [*rows, _row("total", now - self.started, max(self.peaks.values(), default=0))]
 
     def _enter(self, stage: str, now: float) -> None:
         self.seconds[self.current] = self.seconds.get(self.current, 0.0) + now - self._since
         self.current, self._since = stage, now
+
+
+def _row(stage: str, seconds: float, peak: int) -> dict[str, Any]:
+    return {"stage": stage, "seconds": round(seconds, 1), "peak_gib": round(peak / 2**30, 2)}
 
 
 def memory_of(marker: str) -> int:
@@ -86,8 +86,11 @@ def memory_of(marker: str) -> int:
     return total
 
 
-def measure(command: list[str]) -> dict[str, Any]:
+def measure(command: list[str]) -> list[dict[str, Any]]:
     """Run a command that talks as ours do, and sample its memory; its talk is passed on to stderr.
+
+    Returns:
+        Rows of `stage`, `seconds`, `peak_gib` (see `Stages.end`).
 
     Raises:
         RuntimeError: if it fails.
@@ -125,12 +128,12 @@ def main() -> None:
         parser.error(f"{run.path}: is there already, found {len(list(run.path.iterdir()))} entries; remove it or name "
                      "another folder, for the demo reuses the cohorts it finds")
     try:
-        figures = measure([str(Path(sys.executable).with_name("fedsynth")), "demo", str(run.path)])
+        stages = measure([str(Path(sys.executable).with_name("fedsynth")), "demo", str(run.path)])
         study = run.study()
         parts = [Cohort.load(site, study).split for site in run.sites(study)]
     except (InputError, RuntimeError) as error:
         parser.error(str(error))
-    figures["verdict"] = read_json(run.audit / "report.json")["verdict"]
+    figures = {"stages": stages, "verdict": read_json(run.audit / "report.json")["verdict"]}
     sizes = {part: sum(len(getattr(split, part)) for split in parts) for part in ("members", "holdout", "test")}
     write_result("demo_cost", figures, {"runs": 1, "sites": len(parts), **sizes}, study_hash=study.hash,
                  simulated=True)

@@ -33,13 +33,11 @@ def test_stages_take_their_seconds_and_peaks() -> None:
     stages.line("Writing …", 106.0)
     stages.sample(2**31)
     stages.line("Writing: 2 s", 108.0)
-    figures = stages.end(108.5)
-    assert figures["stages"] == [
+    assert stages.end(108.5) == [
         {"stage": "Reading 4 scans", "seconds": 4.0, "peak_gib": 1.0},
         {"stage": "Writing", "seconds": 2.0, "peak_gib": 2.0},
-        {"stage": BETWEEN, "seconds": 2.5, "peak_gib": 0.25}]
-    assert figures["total"] == {"seconds": 8.5, "peak_gib": 2.0}
-    assert sum(row["seconds"] for row in figures["stages"]) == figures["total"]["seconds"]
+        {"stage": BETWEEN, "seconds": 2.5, "peak_gib": 0.25},
+        {"stage": "total", "seconds": 8.5, "peak_gib": 2.0}]
 
 
 def test_memory_counts_children_in_sessions_of_their_own() -> None:
@@ -59,11 +57,10 @@ def test_memory_counts_children_in_sessions_of_their_own() -> None:
 
 def test_a_command_is_measured_by_its_talk(capfd: pytest.CaptureFixture[str]) -> None:
     started = time.monotonic()
-    figures = measure([sys.executable, "-c", _TALK])
-    stages = {row["stage"]: row for row in figures["stages"]}
-    assert list(stages) == ["Filling 64 MiB at 4 hospitals", "Resting", BETWEEN]
+    stages = {row["stage"]: row for row in measure([sys.executable, "-c", _TALK])}
+    assert list(stages) == ["Filling 64 MiB at 4 hospitals", "Resting", BETWEEN, "total"]
     assert stages["Filling 64 MiB at 4 hospitals"]["peak_gib"] >= 64 / 1024
-    assert 0 < figures["total"]["seconds"] <= time.monotonic() - started + 0.1
+    assert 0 < stages["total"]["seconds"] <= time.monotonic() - started + 0.1
     assert "Resting …" in capfd.readouterr().err
 
 
