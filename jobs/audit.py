@@ -10,11 +10,12 @@ from fl_components.study import Study
 from jobs.output import Talk
 from jobs.report import report
 from jobs.run_folder import RunFolder
-from jobs.simulation import Heartbeats, run_in_simulator
+from jobs.simulation import run_in_simulator
+from jobs.watch import Engine, Heartbeats
 
 
-def audit(run: RunFolder, talk: Talk) -> dict[str, Any]:
-    """Audit the run's release at all its sites in NVFlare's simulator and write the report.
+def audit(run: RunFolder, talk: Talk, engine: Engine = run_in_simulator) -> dict[str, Any]:
+    """Audit the run's release at all its sites, in the simulator unless told otherwise, and write the report.
 
     Raises:
         InputError: if the release is missing or was changed, or a cohort is not prepared.
@@ -26,7 +27,7 @@ def audit(run: RunFolder, talk: Talk) -> dict[str, Any]:
     for site in sites:
         Cohort.load(site, study)
     with talk.stage(f"Auditing release {release_digest(run.release)[:12]} at {len(sites)} sites") as advance:
-        run_in_simulator("audit", run, study, sites, lambda beats: advance(*_progress(study, beats)))
+        engine("audit", run, study, sites, lambda beats: advance(*_progress(study, beats)))
     return report(run, talk)
 
 

@@ -31,14 +31,14 @@ class Format(StrEnum):
 
 Run = Annotated[Path, typer.Argument(help="The run folder, such as runs/demo.")]
 Output = Annotated[Format, typer.Option("--format", help="json: exactly one JSON object on stdout, talk on stderr.")]
-Sites = Annotated[int, typer.Option(min=2, max=12, help="How many simulated hospitals.")]
+Sites = Annotated[int, typer.Option(min=1, max=12, help="How many simulated hospitals.")]
 Rounds = Annotated[int | None, typer.Option(min=1, help="Rounds of federated training (default: the preset's).")]
 
 
-def _run(command: Callable[[Any], dict[str, Any]], output: Format) -> dict[str, Any]:
+def run_command(command: Callable[[Any], dict[str, Any]], output: Format) -> dict[str, Any]:
     """Run a command with its voice; what a user can mend is one line and exit code 2."""
     from jobs.output import Talk
-    from jobs.simulation import JobFailedError
+    from jobs.watch import JobFailedError
 
     talk = Talk(output is Format.JSON)
     try:
@@ -60,7 +60,7 @@ def cohort_simulate(run: Run, sites: Sites = 4, rounds: Rounds = None, output: O
     """
     from jobs.cohort import simulate
 
-    _run(lambda talk: simulate(run, talk, sites, rounds), output)
+    run_command(lambda talk: simulate(run, talk, sites, rounds), output)
 
 
 @cohort_app.command("check")
@@ -74,7 +74,7 @@ def cohort_check(run: Run, site: Annotated[str | None, typer.Option(help="One si
     """
     from jobs.cohort import check
 
-    _run(lambda talk: check(run, talk, site), output)
+    run_command(lambda talk: check(run, talk, site), output)
 
 
 @app.command("train")
@@ -85,7 +85,7 @@ def train_command(run: Run, output: Output = Format.TEXT) -> None:
     """
     from jobs.train import train
 
-    _run(lambda talk: train(_folder(run), talk), output)
+    run_command(lambda talk: train(_folder(run), talk), output)
 
 
 @app.command("synthesize")
@@ -97,7 +97,7 @@ def synthesize_command(run: Run, replace: Annotated[bool, typer.Option(help="Rep
     """
     from jobs.synthesize import synthesize
 
-    _run(lambda talk: synthesize(_folder(run), talk, replace), output)
+    run_command(lambda talk: synthesize(_folder(run), talk, replace), output)
 
 
 @app.command("audit")
@@ -110,7 +110,7 @@ def audit_command(run: Run, output: Output = Format.TEXT) -> None:
     """
     from jobs.audit import audit
 
-    raise typer.Exit(EXIT_CODES[_run(lambda talk: audit(_folder(run), talk), output)["verdict"]])
+    raise typer.Exit(EXIT_CODES[run_command(lambda talk: audit(_folder(run), talk), output)["verdict"]])
 
 
 @app.command("report")
@@ -123,7 +123,7 @@ def report_command(run: Run, output: Output = Format.TEXT) -> None:
     """
     from jobs.report import report
 
-    raise typer.Exit(EXIT_CODES[_run(lambda talk: report(_folder(run), talk), output)["verdict"]])
+    raise typer.Exit(EXIT_CODES[run_command(lambda talk: report(_folder(run), talk), output)["verdict"]])
 
 
 @app.command("demo")
@@ -137,7 +137,7 @@ def demo_command(run: Run = Path("runs/demo"), sites: Sites = 4, rounds: Rounds 
     """
     from jobs.demo import demo
 
-    _run(lambda talk: demo(run, talk, sites, rounds), output)
+    run_command(lambda talk: demo(run, talk, sites, rounds), output)
 
 
 def _folder(path: Path) -> Any:  # noqa: ANN401 - imported late

@@ -16,7 +16,9 @@ _PACKAGES: Final = ("fedsynth", "nvflare", "torch", "monai", "numpy", "scipy", "
 
 def command_line() -> str:
     """The command of this process, as a person would type it."""
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    program = Path(sys.argv[0])
+    words = ["python", "-m", program.parent.name] if program.name == "__main__.py" else [program.name]
+    return shlex.join([*words, *sys.argv[1:]])
 
 
 def provenance(study: Study) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def _sections(run: RunFolder, study: Study, sites: Sequence[Site], audited: dict
     training = study.training
     return Sections(
         title=f"Privacy audit of the release of study '{study.name}'",
-        figures=figures, curves=_curves(run), quality=quality, egress=[_egress(site) for site in sites],
+        figures=figures, curves=_curves(run), quality=quality, egress=[_egress(site, study) for site in sites],
         provenance={name: str(value) for name, value in facts.items()},
         methods=[
             f"A conditional 3D GAN was trained in {training.rounds} rounds of {training.local_steps} steps at "
@@ -95,7 +95,9 @@ def _curves(run: RunFolder) -> list[Curve]:
     return [Curve(title, "round", "mean of the round's steps", series[name]) for name, title in names.items()]
 
 
-def _egress(site: Site) -> SiteEgress:
-    sent = [entry for entry in Ledger(site.ledger).entries() if entry["decision"] == "sent"]
+def _egress(site: Site, study: Study) -> SiteEgress:
+    """All that ever left the site for this study, earlier runs included."""
+    sent = [entry for entry in Ledger(site.ledger).entries()
+            if entry["decision"] == "sent" and entry["study"] == study.hash]
     return SiteEgress(site.name, len(sent), sum(e["bytes"] for e in sent), sum(len(e["tensors"]) for e in sent),
                       sum(len(e["scalars"]) for e in sent))

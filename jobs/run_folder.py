@@ -22,11 +22,12 @@ class RunFolder:
         sites/<site>/ledger.jsonl   what left the site
         sites/<site>/data, truth    simulated hospitals alone: scans and masks; the simulator's truth
         sites/<site>/state          cohort, split, discriminator, heartbeat: never leaves
-        train.json                  what training did, with its command and versions
+        train.json, synthesis.json  what these steps did, with their command and versions
         server/                     generator, contrast population, how each job ended
         release/                    the synthetic data set, a BIDS derivative
         audit/report.html, .json    the verdict
         nvflare/                    NVFlare's workspaces and logs; wiped by each job
+        poc/                        a deployment on this machine, with its private keys (`poc_workspace`)
     """
 
     path: Path
@@ -55,6 +56,11 @@ class RunFolder:
     def training_file(self) -> Path:
         """What `fedsynth train` did: losses, precision, command, versions."""
         return self.path / "train.json"
+
+    @property
+    def synthesis_file(self) -> Path:
+        """What `fedsynth synthesize` did: the release's digest, command, versions."""
+        return self.path / "synthesis.json"
 
     @property
     def nvflare(self) -> Path:

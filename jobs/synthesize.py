@@ -6,9 +6,11 @@ import os
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
+from fl_components.json_file import write_json
 from fl_components.server.release_manifest import release_digest
 from fl_components.server.synthesize import synthesize as write_release
 from jobs.output import Talk
+from jobs.provenance import provenance
 from jobs.run_folder import RunFolder
 
 
@@ -27,4 +29,6 @@ def synthesize(run: RunFolder, talk: Talk, replace: bool = False) -> dict[str, A
     count = study.synthesis.volumes
     with talk.stage(f"Synthesising {count} labelled volumes") as advance, ProcessPoolExecutor(os.cpu_count()) as pool:
         write_release(run.server, study, pool, lambda done: advance(done / count, ""), replace)
-    return {"release": str(run.release), "volumes": count, "digest": release_digest(run.release)}
+    made = {"release": str(run.release), "volumes": count, "digest": release_digest(run.release)}
+    write_json(run.synthesis_file, made | {"provenance": provenance(study)})
+    return made

@@ -13,11 +13,12 @@ from fl_components.study import Study
 from jobs.output import Advance, Talk
 from jobs.provenance import provenance
 from jobs.run_folder import RunFolder
-from jobs.simulation import Heartbeats, run_in_simulator
+from jobs.simulation import run_in_simulator
+from jobs.watch import Engine, Heartbeats
 
 
-def train(run: RunFolder, talk: Talk) -> dict[str, Any]:
-    """Train the study's generator over all its sites in NVFlare's simulator.
+def train(run: RunFolder, talk: Talk, engine: Engine = run_in_simulator) -> dict[str, Any]:
+    """Train the study's generator over all its sites, in NVFlare's simulator unless another engine is given.
 
     Returns:
         Rounds, the generator's path and the last losses.
@@ -33,7 +34,7 @@ def train(run: RunFolder, talk: Talk) -> dict[str, Any]:
     settings = study.training
     title = f"Training {settings.rounds} rounds × {settings.local_steps} steps at {len(sites)} sites"
     with talk.stage(title) as advance:
-        result = run_in_simulator("train", run, study, sites, _progress(study, sites, advance))
+        result = engine("train", run, study, sites, _progress(study, sites, advance))
     last = [row for row in result["curves"] if row["round"] == settings.rounds]
     made = {"rounds": result["rounds"], "generator": str(run.server.generator_file),
             "l1_by_site": {row["site"]: round(row["loss.l1"], 4) for row in last},

@@ -39,7 +39,7 @@ class Heartbeat:
 
     def fail(self, message: str) -> None:
         """The task failed; the message stays at the site."""
-        self._write(failure=message)
+        self._write(failure=" ".join(message.split()))  # one line
 
     def _write(self, **changes: object) -> None:
         self._content.update(changes)

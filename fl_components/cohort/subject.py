@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -42,5 +43,5 @@ class Subject:
             with np.load(path, allow_pickle=False) as data:
                 contrast = Contrast(data["mean"], data["present"])
                 return cls(path.stem, data["images"].astype(np.float32), data["labels"], contrast)
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise InputError(f"{path}: not a readable prepared subject ({error}); prepare the cohort again") from None

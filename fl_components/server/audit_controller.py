@@ -34,8 +34,7 @@ class AuditController(ModelController):
         try:
             self._audit(home)
         except Exception as error:
-            home.write_result("audit", "failed", reason=str(error))
-            self.panic(str(error))
+            self.panic(home.write_failure("audit", error))
 
     def _audit(self, home: ServerHome) -> None:
         study = home.study(self.study_hash)

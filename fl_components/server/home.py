@@ -52,8 +52,14 @@ class ServerHome:
         return self.folder / f"{job}.json"
 
     def write_result(self, job: str, status: str, **facts: Any) -> None:  # noqa: ANN401 - any JSON value
-        """Record how far a job is: status "running", "done" or "failed"."""
+        """Record how far a job is: status "running" or "done"."""
         write_json(self.result_file(job), {"status": status, **facts})
+
+    def write_failure(self, job: str, error: Exception) -> str:
+        """Record that a job failed; returns the reason in one line."""
+        reason = " ".join(str(error).split())
+        write_json(self.result_file(job), {"status": "failed", "reason": reason})
+        return reason
 
     def result(self, job: str) -> dict[str, Any]:
         """Read what `write_result` wrote; an `InputError` if the job never ran."""

@@ -37,8 +37,7 @@ class TrainController(ModelController):
             self._summarise(study, home)
             self._train(study, home, curves)
         except Exception as error:
-            home.write_result("train", "failed", reason=str(error), curves=curves)
-            self.panic(str(error))
+            self.panic(home.write_failure("train", error))
 
     def _summarise(self, study: Study, home: ServerHome) -> None:
         answers = ask_sites(self, study, "summarise", {"none": np.zeros(1, np.float32)}, 0)

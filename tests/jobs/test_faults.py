@@ -18,8 +18,8 @@ from fl_components.client.heartbeat import heartbeat_file
 from fl_components.guard.ledger import Ledger
 from jobs.output import Talk
 from jobs.run_folder import RunFolder
-from jobs.simulation import JobFailedError
 from jobs.train import train
+from jobs.watch import JobFailedError
 
 pytestmark = pytest.mark.slow
 

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nvflare.apis.dxo import DXO, DataKind, from_shareable
+from nvflare.apis.fl_constant import ReturnCode
+from nvflare.apis.shareable import Shareable
+from nvflare.apis.signal import Signal
+from small_run import CONTRAST, prepare_run, write_run
+from test_open_site import Context
+
+from fl_components.client.audit_executor import AuditExecutor, painting_error
+from fl_components.client.heartbeat import Heartbeat, heartbeat_file
+from fl_components.client.train_executor import TrainExecutor, summarise_contrast
+from fl_components.cohort.subject import Subject
+from fl_components.contrast import Contrast
+from fl_components.environment import RUN_VARIABLE
+from fl_components.guard.declaration import declare
+from fl_components.networks.build import build_generator, weights_of
+from jobs.run_folder import RunFolder
+
+
+class JobContext(Context):
+    def get_job_id(self) -> str:
+        return "job"
+
+    def get_peer_context(self) -> None:
+        return None
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    run = write_run(tmp_path_factory.mktemp("executors") / "run", subjects=13)
+    prepare_run(run)
+    return run
+
+
+def ask(run: RunFolder, executor: TrainExecutor | AuditExecutor, task: str, data: dict[str, np.ndarray],
+        monkeypatch: pytest.MonkeyPatch) -> Shareable:
+    monkeypatch.setenv(RUN_VARIABLE, str(run.path))
+    return executor.execute(task, DXO(DataKind.WEIGHTS, data=data).to_shareable(), JobContext("east"), Signal())
+
+
+def test_training_answers_with_the_declared_fields(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = run.study()
+    reply = ask(run, TrainExecutor(study.hash), "train", weights_of(build_generator(study)), monkeypatch)
+    assert set(from_shareable(reply).data) == set(declare("train", study))
+    assert from_shareable(reply).data_kind == DataKind.WEIGHT_DIFF
+    beat = json.loads(heartbeat_file(run.site_folder("east") / "state").read_text())
+    assert beat["done"] == beat["steps"] == study.training.local_steps
+    assert "cpu" in beat["precision"] or "cuda" in beat["precision"]
+
+
+@pytest.mark.parametrize("task", ["audit", "export", ""])
+def test_other_tasks_are_unknown(run: RunFolder, task: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    reply = ask(run, TrainExecutor(run.study().hash), task, {"x": np.zeros(1)}, monkeypatch)
+    assert reply.get_return_code() == ReturnCode.TASK_UNKNOWN
+
+
+def test_a_failure_leaves_no_text_in_the_reply(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    reply = ask(run, TrainExecutor(run.study().hash), "train", {"secret-name": np.zeros(1)}, monkeypatch)
+    assert reply.get_return_code() == ReturnCode.EXECUTION_EXCEPTION
+    assert "secret-name" not in str(dict(reply))
+    beat = json.loads(heartbeat_file(run.site_folder("east") / "state").read_text())
+    assert beat["failure"]
+
+
+def test_constructor_arguments_are_attributes() -> None:
+    """NVFlare exports an argument only where an attribute has its name, and silently drops it elsewhere."""
+    for executor in (TrainExecutor("h"), AuditExecutor("h")):
+        assert executor.study_hash == "h"
+
+
+@settings(max_examples=30, deadline=None)
+@given(present=st.lists(st.lists(st.booleans(), min_size=6, max_size=6), min_size=4, max_size=9))
+def test_contrast_summary_is_the_mean_of_those_who_have_the_tissue(present: list[list[bool]]) -> None:
+    rng = np.random.default_rng(len(present))
+    means = CONTRAST + rng.normal(0, 0.05, (len(present), 6, 4))
+    blank = np.zeros((1, 1, 1), np.uint8)
+    subjects = [Subject(str(k), blank, blank, Contrast((m * np.array(p)[:, None]).astype(np.float32), np.array(p)))
+                for k, (m, p) in enumerate(zip(means, present, strict=True))]
+    summary = summarise_contrast(subjects, minimum_count=3)
+    for tissue in range(6):
+        who = [k for k, p in enumerate(present) if p[tissue]]
+        if len(who) < 3:
+            assert summary["contrast.count"][tissue] == 0
+            assert not summary["contrast.mean"][tissue].any()
+            assert not summary["contrast.spread"][tissue].any()
+        else:
+            assert summary["contrast.count"][tissue] == len(who)
+            np.testing.assert_allclose(summary["contrast.mean"][tissue], means[who, tissue].mean(0), atol=1e-5)
+            np.testing.assert_allclose(summary["contrast.spread"][tissue], means[who, tissue].std(0), atol=1e-5)
+    assert summary["n_members"] == len(present)
+
+
+def test_painting_error_is_the_distance_to_the_contrast() -> None:
+    labels = np.zeros((4, 4, 4), np.uint8)
+    labels[1:3] = 3
+    images = np.where(labels > 0, np.float32(0.5), np.float32(9.0))[None].repeat(4, 0)
+    contrast = Contrast(np.full((6, 4), 0.4, np.float32), np.ones(6, bool))
+    assert painting_error(Subject("a", images, labels, contrast)) == pytest.approx(0.1, abs=1e-6)
+
+
+def test_heartbeat_tells_task_progress_and_failure(tmp_path: Path) -> None:
+    beat = Heartbeat(tmp_path)
+    beat.begin("train", 1, 10)
+    beat.step(10)
+    assert json.loads(beat.path.read_text())["done"] == 10
+    beat.fail("disk full")
+    content = json.loads(beat.path.read_text())
+    assert (content["task"], content["round"], content["failure"]) == ("train", 1, "disk full")

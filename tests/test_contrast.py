@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from small_run import CONTRAST
+
+from fl_components.contrast import MINIMUM_VOXELS, VECTOR_SIZE, Contrast, measure_contrast, paint
+
+LABELS = arrays(np.uint8, (6, 6, 6), elements=st.integers(0, 6))
+
+
+@given(LABELS)
+def test_painting_and_measuring_are_inverse(labels: np.ndarray) -> None:
+    counts = np.bincount(labels.ravel(), minlength=7)[1:]
+    contrast = measure_contrast(paint(labels, Contrast(CONTRAST.astype(np.float32), np.ones(6, bool))), labels)
+    np.testing.assert_array_equal(contrast.present, counts >= MINIMUM_VOXELS)
+    np.testing.assert_allclose(contrast.mean[contrast.present], CONTRAST[contrast.present], atol=1e-6)
+    assert (contrast.mean[~contrast.present] == 0).all()
+
+
+def test_median_ignores_a_bright_minority() -> None:
+    labels = np.full((5, 5, 5), 3, np.uint8)
+    images = np.full((4, 5, 5, 5), 0.5, np.float32)
+    images[:, :2] = 1.0  # 40 %
+    np.testing.assert_allclose(measure_contrast(images, labels).mean[2], 0.5)
+
+
+def test_vector_holds_means_then_presence() -> None:
+    present = np.array([True, True, True, False, True, False])
+    vector = Contrast(CONTRAST * present[:, None], present).vector()
+    assert vector.shape == (VECTOR_SIZE,)
+    assert vector.dtype == np.float32
+    np.testing.assert_array_equal(vector[-6:], present)
+    np.testing.assert_allclose(vector[:24].reshape(6, 4), CONTRAST * present[:, None], atol=1e-6)
+
+
+def test_background_is_painted_black() -> None:
+    images = paint(np.zeros((3, 3, 3), np.uint8), Contrast(CONTRAST, np.ones(6, bool)))
+    assert images.shape == (4, 3, 3, 3)
+    assert not images.any()
