@@ -1,0 +1,117 @@
+"""The files that lock a party down."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from pathlib import Path
+
+import pytest
+from nvflare.app_common.widgets.component_path_authorizer import ComponentPathAuthorizer
+from nvflare.fuel.sec.authz import AuthzContext, Person
+from nvflare.fuel.utils.class_loader import load_class
+from nvflare.security.security import COMMAND_CATEGORIES, FLAuthorizer
+
+from jobs.recipes import CLASS_ALLOW_LIST
+from poc_workspace.lockdown import authorization, lock_down
+from privacy_eval.errors import InputError
+
+ROLES = ["project_admin", "org_admin", "lead", "member", "a role nobody heard of"]
+SHIPPED = {
+    "format_version": 2, "class_list_enforcement_mode": "warn", "class_allow_list": ["nvflare."],
+    "allow_log_streaming": True, "client": {"retry_timeout": 30},
+    "components": [{"id": "process_launcher", "path": "a.B"}, {"id": "site_log_streamer", "path": "a.C"},
+                   {"id": "log_receiver", "path": "a.D"}]}
+
+
+@pytest.fixture
+def kit(tmp_path: Path) -> Path:
+    """A kit as provisioned, with a site's settings beside it, locked down."""
+    (tmp_path / "local").mkdir()
+    (tmp_path / "local/resources.json.default").write_text(json.dumps(SHIPPED))
+    (tmp_path / "site.toml").write_text("")
+    lock_down(tmp_path, tmp_path / "site.toml")
+    return tmp_path
+
+
+def read(kit: Path, name: str) -> dict:
+    return json.loads((kit / "local" / name).read_text())
+
+
+def may(role: str, right: str, org: str = "nvidia") -> bool:
+    person = Person("somebody@nvidia.com", org, role)
+    allowed, _ = FLAuthorizer("nvidia", authorization()).authorize(AuthzContext(right, person, person))
+    return allowed
+
+
+def test_resources_allow_our_classes_alone_and_stream_no_log(kit: Path) -> None:
+    found = read(kit, "resources.json")
+    assert found["class_list_enforcement_mode"] == "enforce"
+    assert found["class_allow_list"] == CLASS_ALLOW_LIST
+    assert found["allow_log_streaming"] is False
+    assert [part["id"] for part in found["components"]] == ["process_launcher"]
+    assert found["client"] == SHIPPED["client"]
+
+
+def test_allow_list_names_existing_classes_exactly() -> None:
+    for path in CLASS_ALLOW_LIST:
+        assert inspect.isclass(load_class(path))
+
+
+@pytest.mark.parametrize(("path", "allowed"), [
+    *((path, True) for path in CLASS_ALLOW_LIST),
+    ("fl_components.client.executor.SiteExecutor", False),
+    ("fl_components.client.train_executor.TrainExecutorOther", False),
+    ("nvflare.app_common.np.np_trainer.NPTrainer", False),
+    ("subprocess.Popen", False)])
+def test_nvflare_reads_the_list_as_meant(kit: Path, path: str, allowed: bool) -> None:
+    policy, mode, uses_default = ComponentPathAuthorizer()._get_policy_from_file(str(kit / "local/resources.json"))
+    assert mode == "enforce"
+    assert not uses_default
+    assert any(ComponentPathAuthorizer._path_matches_prefix(path, entry) for entry in policy) is allowed
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("right", ["byoc", "server-predeployed-flwr", "clone_job", "show_errors", "show_stats", "ls",
+                                   "cat", "tail", "sys_info", "shutdown", "restart", "report_env"])
+def test_nobody_has_the_dangerous_rights(role: str, right: str) -> None:
+    assert not may(role, right)
+
+
+def test_no_shell_or_remote_control_command_was_forgotten() -> None:
+    for command, category in COMMAND_CATEGORIES.items():
+        if category in ("shell_commands", "operate"):
+            assert not any(may(role, str(command)) for role in ROLES)
+
+
+@pytest.mark.parametrize(("role", "allowed"), list(zip(ROLES, [True, False, True, False, False], strict=True)))
+def test_coordinators_alone_submit(role: str, allowed: bool) -> None:
+    assert may(role, "submit_job") is allowed
+
+
+def test_org_admin_may_stop_jobs_at_its_own_site_alone() -> None:
+    assert may("org_admin", "abort_job")
+    assert not may("org_admin", "abort_job", org="elsewhere")
+
+
+def test_privacy_scope_names_the_sites_own_file(kit: Path) -> None:
+    content = read(kit, "privacy.json")
+    assert [scope["name"] for scope in content["scopes"]] == [content["default_scope"]]
+    assert content["scopes"][0]["properties"] == {"site_file": str(kit / "site.toml")}
+
+
+def test_server_has_no_scope_and_keeps_its_storage(tmp_path: Path) -> None:
+    (tmp_path / "local").mkdir()
+    (tmp_path / "local/resources.json.default").write_text(json.dumps(SHIPPED))
+    (tmp_path / "local/resources.json").write_text(json.dumps({**SHIPPED, "snapshot_persistor": {"root": "mine"}}))
+    lock_down(tmp_path)
+    assert not (tmp_path / "local/privacy.json").exists()
+    assert read(tmp_path, "resources.json")["snapshot_persistor"] == {"root": "mine"}
+    assert read(tmp_path, "resources.json")["class_allow_list"] == CLASS_ALLOW_LIST
+
+
+def test_what_is_no_kit_or_no_site_is_said(tmp_path: Path, kit: Path) -> None:
+    with pytest.raises(InputError, match="no startup kit"):
+        lock_down(tmp_path / "nowhere")
+    with pytest.raises(InputError, match=r"site\.toml"):
+        lock_down(kit, tmp_path / "absent" / "site.toml")
