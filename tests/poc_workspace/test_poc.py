@@ -133,6 +133,8 @@ def test_sites_refuse_what_a_careless_server_lets_through(tmp_path: Path) -> Non
         deployment.prepare()
         (deployment.kit("server") / "local/authorization.json").unlink()  # NVFlare's default lets custom code in
         deployment.start()
+        with pytest.raises(JobFailedError, match="the server refused the job"):
+            deployment.submit(tmp_path / "run/sites")  # no job at all
         job_id = deployment.submit(custom)
         process, _ = deployment.wait(job_id)
         assert process.wait(60) == 1
@@ -145,16 +147,6 @@ def test_sites_refuse_what_a_careless_server_lets_through(tmp_path: Path) -> Non
             assert not Ledger(run.site_folder(site) / "ledger.jsonl").entries()
     finally:
         deployment.stop()
-    assert not leftovers(run)
-
-
-@pytest.mark.slow
-def test_refused_job_is_a_failed_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = write_run(tmp_path / "run", subjects=0)
-    study = run.study()
-    monkeypatch.setattr("poc_workspace.poc.export", lambda *_: tmp_path)  # an empty folder is no job
-    with pytest.raises(JobFailedError, match="the server refused the job"):
-        run_in_poc("train", run, study, run.sites(study), lambda beats: None)
     assert not leftovers(run)
 
 
