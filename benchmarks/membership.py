@@ -18,6 +18,7 @@ painted from those by the lookup table: what it betrays, the masks betray and no
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import tempfile
@@ -47,6 +48,7 @@ from jobs.output import Talk
 from jobs.run_folder import RunFolder
 from privacy_eval.attacks import nearest_release_scores, reconstruction_scores
 from privacy_eval.distance import FeatureSpace, nearest_distance
+from privacy_eval.errors import InputError
 from privacy_eval.statistics import stratified_auc, stratified_auc_p_value, u_statistic
 
 MEMORISED: Final = 10
@@ -59,10 +61,18 @@ Score = Callable[[Sequence[Subject]], np.ndarray]
 
 
 def main() -> int:
-    """Attack both generators, write the result, and say whether the memorising one was flagged."""
+    """The command line; 0 if the memorising generator was flagged."""
     parser = run_parser(__doc__)
     parser.add_argument("--steps", type=int, default=1500, help="of the training that is to memorise")
     arguments = parser.parse_args()
+    try:
+        return attack_both(arguments)
+    except InputError as error:
+        parser.error(str(error))
+
+
+def attack_both(arguments: argparse.Namespace) -> int:
+    """Attack both generators, write the result; 0 if the memorising one was flagged."""
     run, talk = arguments.run, Talk()
     study = run.study()
     members, holdout = load_hospitals(run, "members"), load_hospitals(run, "holdout")

@@ -12,6 +12,7 @@ Figures as in `fl_components.training.quality`, mean over subjects with a 95 % b
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -34,6 +35,7 @@ from fl_components.study import Study
 from fl_components.training.quality import compare
 from fl_components.vocabulary import SEQUENCES
 from jobs.output import Advance, Talk
+from privacy_eval.errors import InputError
 
 OURS, CENTRAL, NO_CONTRAST = "ours, federated", "ours, central", "no contrast input, central"
 LOOKUP, UNTRAINED = "lookup table", "untrained"
@@ -44,11 +46,19 @@ Painter = Callable[[Subject], np.ndarray]
 
 
 def main() -> int:
-    """Train the two central controls, measure everybody, write the result."""
+    """The command line."""
     parser = run_parser(__doc__)
     parser.add_argument("--steps", type=int, help="of each central training; default: the federation's in total")
     parser.add_argument("--subjects", type=int, help="holdout subjects a site; default: all")
     arguments = parser.parse_args()
+    try:
+        return compare_all(arguments)
+    except InputError as error:
+        parser.error(str(error))
+
+
+def compare_all(arguments: argparse.Namespace) -> int:
+    """Train the two central controls, measure everybody, write the result."""
     run, talk = arguments.run, Talk()
     study = run.study()
     trained = run.server.load_generator()  # before anything long: it may be missing

@@ -16,6 +16,7 @@ from fl_components.contrast import paint
 from fl_components.server.population import ContrastPopulation
 from fl_components.study import Study
 from fl_components.training.batch import collate
+from privacy_eval.errors import InputError
 
 STUDY = Study.parse(small_study(), "test")
 POPULATION = ContrastPopulation(CONTRAST[None].astype(np.float32), np.zeros((1, 6, 4), np.float32), np.ones(1), True)
@@ -64,7 +65,7 @@ def test_public_subject_is_its_lookup_table_under_bias_and_noise() -> None:
 
 def test_public_batches_use_every_anatomy_before_any_again() -> None:
     batches = public_batches(ANATOMIES, POPULATION, STUDY.grid, np.random.default_rng(0))
-    seen = [labels.numpy() for batch in islice(batches, 3) for labels in batch.labels]
+    seen = [labels.numpy() for batch in islice(batches, 6) for labels in batch.labels]
     for half in (seen[:3], seen[3:]):
         assert sorted(int(labels.sum()) for labels in half) == sorted(int(labels.sum()) for labels in ANATOMIES)
 
@@ -92,3 +93,8 @@ def test_exit_code_says_whether_the_gap_is_wide(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr("sys.argv", ["simulator_gap", str(run.path), "--steps", "1", "--seeds", "1"])
     assert simulator_gap.main() == code
     assert written["mean_loss"] == pytest.approx(1 - public / 0.8)
+
+
+def test_a_segmenter_that_learned_nothing_gives_no_figure() -> None:
+    with pytest.raises(InputError, match="--steps"):
+        summarise(dice(0.0, 0.3), MASKS)
