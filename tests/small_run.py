@@ -31,7 +31,7 @@ def small_study(**overrides: object) -> dict[str, object]:
         "grid": {"shape": [24, 28, 24], "spacing_mm": 7.0},
         "network": {"generator_channels": [4, 8], "discriminator_channels": 4, "latent_size": 4},
         "training": {"rounds": 2, "local_steps": 3},
-        "federation": {"round_timeout_s": 60},
+        "federation": {"round_timeout_s": 300},
         "synthesis": {"volumes": 6},
         "audit": {"minimum_subjects": 5, "calibration_subjects": 6},
         **overrides,

@@ -23,9 +23,6 @@ from jobs.watch import JobFailedError
 
 pytestmark = pytest.mark.slow
 
-LONG = {"rounds": 2, "local_steps": 400}
-
-
 def strike(run: RunFolder, site: str, blow: Callable[[int], None]) -> threading.Thread:
     """Once the site trains, strike its process."""
     path = heartbeat_file(run.site_folder(site) / "state")
@@ -48,10 +45,12 @@ def leftovers(run: RunFolder) -> list[str]:
     return [line for line in lines if str(run.path) in line and "pytest" not in line]
 
 
-@pytest.mark.parametrize(("blow", "words", "timeout_s"), [
-    (signal.SIGKILL, "site 'west': its process died", 60), (signal.SIGSTOP, "from site(s) west", 15)])
-def test_dead_and_hanging_client_are_named(tmp_path: Path, blow: signal.Signals, words: str, timeout_s: int) -> None:
-    run = write_run(tmp_path / "run", training=LONG, federation={"round_timeout_s": timeout_s})
+@pytest.mark.parametrize(("blow", "words", "steps", "timeout_s"), [
+    (signal.SIGKILL, "site 'west': its process died", 400, 300), (signal.SIGSTOP, "from site(s) west", 100, 40)])
+def test_dead_and_hanging_client_are_named(tmp_path: Path, blow: signal.Signals, words: str, steps: int,
+                                           timeout_s: int) -> None:
+    run = write_run(tmp_path / "run", training={"rounds": 2, "local_steps": steps},
+                    federation={"round_timeout_s": timeout_s})
     prepare_run(run)
     thread = strike(run, "west", lambda pid: os.kill(pid, blow))
     with pytest.raises(JobFailedError) as error:
