@@ -104,7 +104,7 @@ class AuditSettings(Settings):
     tolerance_auc: float = Field(default=0.60, gt=0.5, lt=1)
     tolerance_replicas: Fraction = 0.10
     minimum_subjects: Count = 20
-    calibration_subjects: Count = 120
+    calibration_subjects: Count = 100
 
 
 class Study(SettingsFile):

@@ -65,20 +65,23 @@ def synthesize(home: ServerHome, study: Study, pool: Executor,
                 on_volume(done)
 
 
-def public_subjects(home: ServerHome, study: Study, count: int, pool: Executor) -> np.ndarray:
+def public_subjects(home: ServerHome, study: Study, count: int) -> np.ndarray:
     """Subjects of the public simulator: sampled anatomies painted with drawn contrasts. (count, 4, X, Y, Z) float32.
 
     No scan went into them; the audit calibrates its distances by them.
     """
     population = ContrastPopulation.from_summaries(study, read_json(home.population_file))
     painted = [paint(labels, population.draw(labels, np.random.default_rng(words)))
-               for labels, words in _anatomies(study, _PUBLIC, count, pool)]
+               for labels, words in _anatomies(study, _PUBLIC, count)]
     return np.stack(painted)
 
 
-def _anatomies(study: Study, stream: int, count: int, pool: Executor) -> Iterator[tuple[np.ndarray, list[int]]]:
+def _anatomies(study: Study, stream: int, count: int,
+               pool: Executor | None = None) -> Iterator[tuple[np.ndarray, list[int]]]:
+    """Anatomies with the words that seed everything else about them."""
     words = [[study.seed, stream, k] for k in range(count)]
-    yield from zip(pool.map(_sample, repeat(study), words, chunksize=4), ([*w, 0] for w in words), strict=True)
+    sampled = pool.map(_sample, repeat(study), words, chunksize=4) if pool else map(_sample, repeat(study), words)
+    yield from zip(sampled, ([*w, 0] for w in words), strict=True)
 
 
 def _sample(study: Study, words: list[int]) -> np.ndarray:

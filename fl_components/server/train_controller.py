@@ -5,39 +5,28 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from nvflare.app_common.workflows.model_controller import ModelController
 
 from fl_components.guard.declaration import TRAINING_SCALARS, declare, refusal
 from fl_components.json_file import write_json
 from fl_components.networks.build import Weights, build_generator, weights_of
 from fl_components.server.admission import average, update_refusal
 from fl_components.server.ask import ask_sites
+from fl_components.server.controller import StudyController
 from fl_components.server.home import ServerHome
 from fl_components.study import Study
 
 
-class TrainController(ModelController):
-    """Averages the generator over the study's sites and keeps the exponential average of the admitted averages.
+class TrainController(StudyController):
+    """Averages the generator over the study's sites and keeps the exponential average of the admitted averages."""
 
-    Args:
-        study_hash: the study the job was made for; the server refuses any other.
-    """
+    job = "train"
 
-    def __init__(self, study_hash: str) -> None:
-        super().__init__(ignore_result_error=True)  # who failed is ours to find and name
-        self.study_hash = study_hash
-
-    def run(self) -> None:
-        """NVFlare's entry."""
-        home = ServerHome.of_process()
+    def carry_out(self, study: Study, home: ServerHome) -> None:
+        """See the base class."""
         curves: list[dict[str, Any]] = []
-        try:
-            study = home.study(self.study_hash)
-            home.write_result("train", "running", study=study.hash, curves=curves)
-            self._summarise(study, home)
-            self._train(study, home, curves)
-        except Exception as error:
-            self.panic(home.write_failure("train", error))
+        home.write_result("train", "running", study=study.hash, curves=curves)
+        self._summarise(study, home)
+        self._train(study, home, curves)
 
     def _summarise(self, study: Study, home: ServerHome) -> None:
         answers = ask_sites(self, study, "summarise", {"none": np.zeros(1, np.float32)}, 0)
