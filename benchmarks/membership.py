@@ -19,11 +19,9 @@ painted from those by the lookup table: what it betrays, the masks betray and no
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -76,8 +74,8 @@ def attack_both(arguments: argparse.Namespace) -> int:
     run, talk = arguments.run, Talk()
     study = run.study()
     members, holdout = load_hospitals(run, "members"), load_hospitals(run, "holdout")
-    with ProcessPoolExecutor(os.cpu_count()) as pool, talk.stage("Making public subjects for the feature space"):
-        space = FeatureSpace.fit(public_subjects(run.server, study, study.audit.calibration_subjects, pool))
+    with talk.stage("Making public subjects for the feature space"):
+        space = FeatureSpace.fit(public_subjects(run.server, study, study.audit.calibration_subjects))
     with talk.stage("Attacking the run's generator and release"):
         demo = {"T4": attack(t4_score(study, run.server.load_generator()), members, holdout),
                 "T1": attack(t1_score(space, (volume.images for volume in read_release(run.release))),
