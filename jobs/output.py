@@ -20,6 +20,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+_COLUMNS = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(),
+            TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
+
 Advance = Callable[[float, str], None]
 """Called with the share done, in [0, 1], and a few words on what is going on."""
 
@@ -42,19 +45,35 @@ class Talk:
 
     @contextmanager
     def stage(self, title: str) -> Iterator[Advance]:
-        """A progress bar with an estimate while a stage runs; its seconds are kept in `seconds`."""
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(),
-                   TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
+        """A progress bar with an estimate while a stage runs (a line a quarter where there is no terminal).
+
+        The stage's seconds are kept in `seconds`.
+        """
         started = time.monotonic()
-        if not self.console.is_terminal:
+        if self.console.is_terminal:
+            with Progress(*_COLUMNS, console=self.console) as progress:
+                task = progress.add_task(title, total=1.0, note="")
+                yield lambda share, note: progress.update(task, completed=share, note=note)
+                progress.update(task, completed=1.0, note="")
+        else:
             self.say(f"{title} …")
-        with Progress(*columns, console=self.console, disable=not self.console.is_terminal) as progress:
-            task = progress.add_task(title, total=1.0, note="")
-            yield lambda share, note: progress.update(task, completed=share, note=note)
-            progress.update(task, completed=1.0, note="")
+            yield self._quarters(title, started)
         self.seconds[title] = time.monotonic() - started
         if not self.console.is_terminal:
             self.say(f"{title}: {self.seconds[title]:.0f} s")
+
+    def _quarters(self, title: str, started: float) -> Advance:
+        """Says at a quarter, a half and three quarters how long it will still take."""
+        ahead = [0.25, 0.5, 0.75]
+
+        def advance(share: float, note: str) -> None:
+            if ahead and ahead[0] <= share < 1:
+                while ahead and ahead[0] <= share:
+                    ahead.pop(0)
+                left = (time.monotonic() - started) * (1 - share) / share
+                self.say(f"{title}: {share:.0%}, about {left:.0f} s left{f' ({note})' if note else ''}")
+
+        return advance
 
     def result(self, data: dict[str, Any]) -> None:
         """The command's result, on stdout."""
