@@ -18,7 +18,7 @@ from fl_components.cohort.simulate.subject import SimulatedSubject, make_subject
 from fl_components.vocabulary import BRATS_2020, SEQUENCES
 from privacy_eval.errors import InputError
 
-SIMULATOR_VERSION: Final = "3"
+SIMULATOR_VERSION: Final = "4"
 """Raised whenever the same seed would give other files: older ones are then made again."""
 
 DIALECT: Final = "brats2020"

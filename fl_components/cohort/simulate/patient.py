@@ -28,6 +28,10 @@ GROWTH_MM: Final = 4.0
 CORTEX_SPARED: Final = 0.35
 """How much later grey matter swells than white, as a share of the tumour's age: oedema grows fingers."""
 
+BEYOND_CONTOUR: Final = 1.4
+"""How far half the infiltration lies beyond the annotator's contour, in widths of its fading: four fifths of it are left
+at the contour. Who draws it stops at what is clearly abnormal."""
+
 
 @dataclass(frozen=True)
 class Population:
@@ -136,8 +140,8 @@ def make_patient(rng: np.random.Generator, traits: PatientTraits, grid: Grid) ->
     tumour = label_tumour(rng, np.where(unreached, NEVER, arrival), allowed, traits.tumour, grid.spacing_mm)
     tumour = _break_rim(rng, tumour, traits, grid.spacing_mm)
     end = time_at_volume(np.where(allowed, arrival, NEVER), traits.tumour.volume_ml, grid.spacing_mm)
-    fade = rng.uniform(0.12, 0.35)
-    infiltration = 1 / (1 + np.exp(np.clip((arrival - end) / fade - 0.4, -30, 30)))
+    fade = rng.uniform(0.3, 0.8)
+    infiltration = 1 / (1 + np.exp(np.clip((arrival - end) / fade - BEYOND_CONTOUR, -30, 30)))
     labels = np.where(tumour > 0, tumour, healthy).astype(np.uint8)
     return Patient(traits, grid, brain, labels, infiltration.astype(np.float32))
 

@@ -62,6 +62,9 @@ def build_structure(rng: np.random.Generator, patient: Patient) -> Structure:
         _take(shares, name, _nuclei(name, place) * (1 - csf), ("cortex", "white", "deep grey"))
     lesions = _white_lesions(noise, patient, where, place)
     _take(shares, "white lesion", lesions * white, ("white",))
+    gliosis, cavity = _scar(rng, noise, patient, place)
+    _take(shares, "white lesion", gliosis * (1 - csf), ("cortex", "white", "deep grey"))
+    _take(shares, "cyst", cavity * (1 - csf), ("white lesion",))
     vessels = _vessels(noise, csf, grey, place)
     _take(shares, "vessel", vessels, ("cortex", "white"))
     swollen = patient.infiltration[where] * (1 - 0.45 * grey) * np.clip(0.95 + 0.15 * noise(4.0), 0.4, 1)
@@ -72,13 +75,13 @@ def build_structure(rng: np.random.Generator, patient: Patient) -> Structure:
     findings = _fill_core(rng, noise, patient, shares, core, rim)
     fluid = csf * (1 - core) * (1 - vessels)
     choroid = _choroid(csf, place) * np.clip(0.5 + noise(2.5), 0, 1)
-    gadolinium = rim * np.clip(0.8 + 0.45 * noise(3.0), 0.1, 2) + 3.0 * vessels + 0.8 * choroid + 0.05 * (1 - fluid)
+    gadolinium = rim * np.clip(0.75 + 0.7 * noise(3.5), 0.05, 2.4) + 3.0 * vessels + 0.8 * choroid + 0.05 * (1 - fluid)
     if patient.traits.kind == "low grade":
         gadolinium += 0.08 * core * np.clip(noise(4.0), 0, 1)
     tissue = np.stack([shares[name] for name in PARENCHYMA])
-    uneven = 0.02 + 0.08 * core + 0.03 * swollen
-    t1 = np.exp(-1.6 * _template_detail(place) * (1 - fluid) * (1 - core) + uneven * (noise(3.0) + noise(8.0)))
-    t2 = np.exp(uneven * (noise(2.5) + noise(7.0)))
+    uneven = 0.02 + 0.18 * core + 0.10 * swollen
+    t1 = np.exp(-1.6 * _template_detail(place) * (1 - fluid) * (1 - core) + uneven * (noise(4.0) + noise(8.0)))
+    t2 = np.exp(uneven * (noise(3.5) + noise(7.0)))
     density = np.exp(0.4 * uneven * noise(4.0))
     return Structure(where, fluid, tissue, gadolinium, t1, t2, density, findings)
 
@@ -122,14 +125,31 @@ def _nuclei(name: str, place: np.ndarray) -> np.ndarray:
 
 def _white_lesions(noise: _NoiseOnVoxels, patient: Patient, where: np.ndarray, place: np.ndarray) -> np.ndarray:
     """(V,) 0 to 1: caps around the ventricles and deep spots that come with age (leukoaraiosis), never in the mask."""
-    older = np.clip((patient.traits.age - 35) / 50, 0, 1)
+    older = np.clip((patient.traits.age - 30) / 50, 0, 1)
     central = ((place[0] / 40) ** 2 + ((place[1] + 18) / 62) ** 2 + ((place[2] - 15) / 34) ** 2 < 1)
     ventricle = np.zeros(where.shape, np.float32)
     ventricle[where] = patient.brain.tissues[0][where] * central
     near = ndimage.gaussian_filter(ventricle, 5.0 / patient.grid.spacing_mm)[where]
-    caps = np.clip((near - 0.22) * 6, 0, 1) * np.clip(0.6 + 0.6 * noise(6.0), 0, 1) * older
-    spots = np.clip((noise(2.6) - (4.2 - 2.0 * older)) * 2.5, 0, 1)
-    return np.maximum(caps, spots)
+    caps = np.clip((near - 0.12) * 6, 0, 1) * np.clip(0.6 + 0.6 * noise(6.0), 0, 1) * older
+    spots = np.clip((noise(2.6) - (3.6 - 2.2 * older)) * 2.5, 0, 1)
+    patches = np.clip((noise(6.0) - (3.0 - 2.0 * older)) * 2.5, 0, 1)
+    return np.maximum.reduce([caps, spots, patches])
+
+
+def _scar(rng: np.random.Generator, noise: _NoiseOnVoxels, patient: Patient,
+          place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(V,) 0 to 1 each: gliosis after an old infarct or injury, in some patients, and the cavity in its middle."""
+    if rng.uniform() > 0.1 + 0.004 * patient.traits.age:
+        return np.zeros(place.shape[1], np.float32), np.zeros(place.shape[1], np.float32)
+    centre = place[:, rng.integers(place.shape[1])]
+    radius_mm = rng.uniform(8, 20) * (1 + 0.3 * noise(6.0))
+    inwards = radius_mm - np.sqrt(((place - centre[:, None]) ** 2).sum(axis=0))
+    return _ramp(inwards), _ramp(inwards - rng.uniform(4, 8))
+
+
+def _ramp(depth_mm: np.ndarray) -> np.ndarray:
+    """0 from 2 mm outside, 1 from 2 mm inside."""
+    return np.clip(depth_mm / 4 + 0.5, 0, 1)
 
 
 def _vessels(noise: _NoiseOnVoxels, csf: np.ndarray, grey: np.ndarray, place: np.ndarray) -> np.ndarray:
@@ -157,19 +177,19 @@ def _fill_core(rng: np.random.Generator, noise: _NoiseOnVoxels, patient: Patient
                core: np.ndarray, rim: np.ndarray) -> dict[str, bool]:
     """Put the tumour's core into the shares: rim, necrosis or diffuse tumour, now and then cyst, blood, calcium."""
     low_grade = patient.traits.kind == "low grade"
-    findings = {"cyst": bool(rng.uniform() < (0.25 if low_grade else 0.12)),
-                "haemorrhage": bool(rng.uniform() < (0.05 if low_grade else 0.3)),
+    findings = {"cyst": bool(rng.uniform() < (0.4 if low_grade else 0.3)),
+                "haemorrhage": bool(rng.uniform() < (0.1 if low_grade else 0.5)),
                 "calcification": bool(rng.uniform() < (0.35 if low_grade else 0.05))}
     healthy = tuple(name for name in PARENCHYMA if name != "vessel")
     _take(shares, "diffuse tumour" if low_grade else "necrosis", core, healthy)
     centre = "diffuse tumour" if low_grade else "necrosis"
     _take(shares, "solid tumour", np.minimum(1, rim / np.maximum(core, 1e-3)) * core, (centre,))
     if low_grade:
-        _take(shares, "solid tumour", 0.6 * core * np.clip(0.3 + noise(6.0), 0, 1), (centre,))
+        _take(shares, "solid tumour", 0.4 * core * np.clip(0.3 + noise(6.0), 0, 1), (centre,))
     if findings["cyst"]:
-        _take(shares, "cyst", core * np.clip(3 * (noise(7.0) - 0.3), 0, 1), (centre,))
+        _take(shares, "cyst", core * np.clip(3 * (noise(7.0) + 0.2), 0, 1), (centre,))
     if findings["haemorrhage"]:
-        _take(shares, "blood", core * np.clip(2.5 * (noise(4.0) - 1.0), 0, 1), (centre, "solid tumour"))
+        _take(shares, "blood", core * np.clip(2.5 * (noise(5.0) - 0.4), 0, 1), (centre, "solid tumour"))
     if findings["calcification"]:
         _take(shares, "calcification", core * np.clip(2.5 * (noise(3.0) - 1.2), 0, 1), (centre, "solid tumour"))
     return findings

@@ -17,7 +17,7 @@ TABLE: Final = {  # T1, T2, T2* in ms at 1.5 T, the same at 3 T, proton density 
     "white lesion": (1000, 140, 100, 1250, 128, 80, 0.82),
     "oedema": (1450, 240, 160, 1780, 215, 130, 0.92),
     "solid tumour": (1250, 128, 90, 1520, 116, 70, 0.86),
-    "diffuse tumour": (1600, 240, 160, 1950, 215, 130, 0.93),
+    "diffuse tumour": (2000, 330, 210, 2350, 290, 170, 0.95),
     "necrosis": (1900, 300, 200, 2300, 270, 160, 0.95),
     "cyst": (2700, 700, 450, 3000, 620, 400, 0.98),
     "blood": (520, 55, 22, 600, 45, 14, 0.82),
@@ -28,7 +28,9 @@ TABLE: Final = {  # T1, T2, T2* in ms at 1.5 T, the same at 3 T, proton density 
 }
 """Rounded from Stanisz et al., Magn. Reson. Med. 2005, Wansapura et al., JMRI 1999, and reviews of brain tumours.
 
-`vessel` has the low density that stands for flow voids; `blood` is a subacute haemorrhage.
+`diffuse tumour` is brighter than oedema on T2 and darker on FLAIR, as low-grade astrocytomas are (the T2-FLAIR mismatch
+sign, Patel et al., Clin. Cancer Res. 2017). `vessel` has the low density that stands for flow voids; `blood` is a
+subacute haemorrhage.
 """
 
 PARENCHYMA: Final = tuple(name for name in TABLE if name not in ("CSF", "fat", "bone"))
