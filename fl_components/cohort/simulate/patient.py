@@ -29,7 +29,7 @@ CORTEX_SPARED: Final = 0.35
 """How much later grey matter swells than white, as a share of the tumour's age: oedema grows fingers."""
 
 BEYOND_CONTOUR: Final = 1.4
-"""How far half the infiltration lies beyond the annotator's contour, in widths of its fading: four fifths of it are left
+"""How far half the infiltration lies beyond the annotator's contour, in widths of its fading: four fifths of it remain
 at the contour. Who draws it stops at what is clearly abnormal."""
 
 
