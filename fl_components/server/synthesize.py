@@ -52,9 +52,8 @@ def synthesize(home: ServerHome, study: Study, pool: Executor,
     metadata = ReleaseMetadata(
         study=study.name, study_hash=study.hash, seed=study.seed, version=version("fedsynth"),
         generator_digest=hashlib.sha256(home.generator_file.read_bytes()).hexdigest(),
-        trained_on=f"The generator was trained at {len(study.sites)} sites; "
-                   + ("all of them are simulated hospitals, no real patient is behind it."
-                      if population.simulated else "their scans and masks stayed there."))
+        trained_on=f"{len(study.sites)} simulated hospitals, which hold no real patient" if population.simulated
+                   else f"the patients of {len(study.sites)} hospitals, whose scans and masks stayed there")
     with ReleaseWriter(home.release, study.grid, metadata, replace=replace) as writer:
         for done, (labels, words) in enumerate(_anatomies(study, _RELEASE, study.synthesis.volumes, pool), 1):
             rng = np.random.default_rng(words)
