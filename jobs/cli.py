@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
 from enum import StrEnum
@@ -148,6 +149,7 @@ def _folder(path: Path) -> Any:  # noqa: ANN401 - imported late
 
 def main() -> None:
     """Entry point of `fedsynth`."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a simulation is cleared away
     try:
         app()
     except KeyboardInterrupt:

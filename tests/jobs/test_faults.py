@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -58,6 +60,16 @@ def test_dead_and_hanging_client_are_named(tmp_path: Path, blow: signal.Signals,
     thread.join()
     assert words in str(error.value)
     assert "\n" not in str(error.value)
+    assert not leftovers(run)
+
+
+def test_terminated_command_takes_its_simulation_along(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", training={"rounds": 2, "local_steps": 400})
+    prepare_run(run)
+    command = subprocess.Popen([Path(sys.executable).with_name("fedsynth"), "train", run.path],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    strike(run, "west", lambda _: command.terminate()).join()
+    assert command.wait(60) == 143
     assert not leftovers(run)
 
 
