@@ -16,51 +16,51 @@ def labels() -> np.ndarray:
     return AnatomySampler(GRID).sample(np.random.default_rng(11)).labels
 
 
-def only(found: list[str], word: str) -> None:
+def assert_told(found: list[str], word: str) -> None:
     assert any(word in line for line in found), found
 
 
 def test_wrong_shape_is_told() -> None:
-    only(problems(np.zeros((3, 3, 3), np.uint8), GRID), "shape (3, 3, 3)")
+    assert_told(problems(np.zeros((3, 3, 3), np.uint8), GRID), "shape (3, 3, 3)")
 
 
 def test_empty_and_unknown_are_told(labels: np.ndarray) -> None:
-    only(problems(np.zeros_like(labels), GRID), "no brain")
+    assert_told(problems(np.zeros_like(labels), GRID), "no brain")
     labels[20, 20, 20] = 9
-    only(problems(labels, GRID), "unknown labels [9]")
+    assert_told(problems(labels, GRID), "unknown labels [9]")
 
 
 def test_small_brain_is_told(labels: np.ndarray) -> None:
-    only(problems(labels, Grid(shape=GRID.shape, spacing_mm=3.0)), "ml, expected 900 to 2100")
+    assert_told(problems(labels, Grid(shape=GRID.shape, spacing_mm=3.0)), "ml, expected 900 to 2100")
 
 
 def test_pieces_are_told(labels: np.ndarray) -> None:
     labels[:, 22:25] = BACKGROUND
-    only(problems(labels, GRID), "in pieces")
+    assert_told(problems(labels, GRID), "in pieces")
 
 
 def test_brain_of_white_matter_is_told(labels: np.ndarray) -> None:
     labels[labels != BACKGROUND] = WHITE_MATTER
-    only(problems(labels, GRID), "white matter is 100%")
+    assert_told(problems(labels, GRID), "white matter is 100%")
 
 
 def test_cut_brain_is_told(labels: np.ndarray) -> None:
-    only(problems(np.roll(labels, 12, axis=1), GRID), "cut off")
+    assert_told(problems(np.roll(labels, 12, axis=1), GRID), "cut off")
 
 
 def test_floating_tumour_is_told(labels: np.ndarray) -> None:
     labels[np.isin(labels, TUMOUR)] = WHITE_MATTER
     labels[1:5, 1:5, 1:5] = OEDEMA
-    only(problems(labels, GRID), "outside the brain")
+    assert_told(problems(labels, GRID), "outside the brain")
 
 
 def test_huge_tumour_is_told(labels: np.ndarray) -> None:
     labels[(labels != BACKGROUND) & (np.indices(labels.shape)[0] < 18)] = OEDEMA
-    only(problems(labels, GRID), "tumour of")
+    assert_told(problems(labels, GRID), "tumour of")
 
 
 def test_bare_necrosis_is_told(labels: np.ndarray) -> None:
     labels[np.isin(labels, TUMOUR)] = WHITE_MATTER
     labels[14:18, 22:26, 22:26] = NECROTIC
     labels[14, 22, 22] = ENHANCING
-    only(problems(labels, GRID), "necrotic core")
+    assert_told(problems(labels, GRID), "necrotic core")

@@ -20,7 +20,7 @@ def call(*arguments: str | Path) -> Result:
     return CliRunner().invoke(app, [str(a) for a in arguments])
 
 
-def refused(result: Result, *words: str) -> None:
+def assert_refused(result: Result, *words: str) -> None:
     assert result.exit_code == 2, result.output
     lines = [line for line in result.stderr.splitlines() if line.startswith("fedsynth: ")]
     assert len(lines) == 1
@@ -42,31 +42,31 @@ def test_every_verdict_has_an_exit_code() -> None:
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c[-1] not in {"simulate", "demo"}], ids=" ".join)
 def test_missing_run_folder(tmp_path: Path, command: list[str]) -> None:
-    refused(call(*command, tmp_path / "nowhere"), "nowhere", "no such run folder")
+    assert_refused(call(*command, tmp_path / "nowhere"), "nowhere", "no such run folder")
 
 
 def test_unknown_key_in_study(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", subjects=0)
     run.study_file.write_text("colour = 1\n" + run.study_file.read_text())
-    refused(call("train", run.path), "study.toml", "unknown key 'colour'")
+    assert_refused(call("train", run.path), "study.toml", "unknown key 'colour'")
 
 
 def test_unknown_key_in_site(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", subjects=0)
     path = run.site_file("east")
     path.write_text(path.read_text().replace("[policy]", "[policy]\nmaximum_ronds = 3"))
-    refused(call("train", run.path), str(path), "policy.maximum_ronds")
+    assert_refused(call("train", run.path), str(path), "policy.maximum_ronds")
 
 
 def test_value_out_of_range_names_key_value_and_rule(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", subjects=0)
     run.study_file.write_text(run.study_file.read_text().replace("rounds = 2", "rounds = 0"))
-    refused(call("train", run.path), "training.rounds", "found 0", "greater than or equal to 1")
+    assert_refused(call("train", run.path), "training.rounds", "found 0", "greater than or equal to 1")
 
 
 def test_missing_data_folder(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", subjects=0)
-    refused(call("cohort", "check", run.path), "data", "no such folder")
+    assert_refused(call("cohort", "check", run.path), "data", "no such folder")
 
 
 def test_corrupt_gzip_is_named_and_nothing_is_half_written(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_corrupt_gzip_is_named_and_nothing_is_half_written(tmp_path: Path) -> No
     (scan,) = (run.site_folder("west") / "data" / "west_001").glob("*_t2.nii.gz")
     scan.write_bytes(scan.read_bytes()[:-200])
     result = call("cohort", "check", run.path, "--site", "west")
-    refused(result, scan.name)
+    assert_refused(result, scan.name)
     state = run.site_folder("west") / "state"
     assert not (state / "cohort" / "split.json").exists()
     assert not [path for path in state.rglob("*") if "partial" in path.name]
@@ -84,7 +84,7 @@ def test_corrupt_gzip_is_named_and_nothing_is_half_written(tmp_path: Path) -> No
 
 def test_unprepared_cohort_is_said_before_anything_starts(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", subjects=3)
-    refused(call("train", run.path), "split")
+    assert_refused(call("train", run.path), "split")
     assert not run.nvflare.exists()
 
 
@@ -99,15 +99,15 @@ def test_json_is_one_object_on_stdout(tmp_path: Path) -> None:
 
 def test_site_that_is_not_the_studys(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", subjects=0)
-    refused(call("cohort", "check", run.path, "--site", "moon"), "--site moon", "east, west")
+    assert_refused(call("cohort", "check", run.path, "--site", "moon"), "--site moon", "east, west")
 
 
 def test_steps_out_of_order(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", subjects=6)
     prepare_run(run)
-    refused(call("synthesize", run.path), "no trained generator", "fedsynth train")
-    refused(call("audit", run.path), "release")
-    refused(call("report", run.path), "audit.json")
+    assert_refused(call("synthesize", run.path), "no trained generator", "fedsynth train")
+    assert_refused(call("audit", run.path), "release")
+    assert_refused(call("report", run.path), "audit.json")
 
 
 def test_simulation_does_not_touch_somebody_elses_study(tmp_path: Path) -> None:
@@ -115,6 +115,6 @@ def test_simulation_does_not_touch_somebody_elses_study(tmp_path: Path) -> None:
     path = run.site_file("east")
     path.write_text(path.read_text().replace("simulated = true", "simulated = false"))
     before = run.study_file.read_text(), path.read_text()
-    refused(call("cohort", "simulate", run.path), str(path), "not simulated")
+    assert_refused(call("cohort", "simulate", run.path), str(path), "not simulated")
     assert (run.study_file.read_text(), path.read_text()) == before
     assert not list(run.path.glob("sites/*/data"))
