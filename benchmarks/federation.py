@@ -29,7 +29,7 @@ from jobs.simulation import run_in_simulator
 from jobs.watch import Heartbeats, JobFailedError
 from privacy_eval.errors import InputError
 
-ROUNDS: Final = 3
+ROUNDS: Final = 2
 REPEATS: Final = 3
 
 
