@@ -24,7 +24,8 @@ def rng(seed: int = 0) -> torch.Generator:
 
 def make_batch() -> Batch:
     labels = AnatomySampler(GRID).sample(np.random.default_rng(3)).labels
-    contrast = Contrast(CONTRAST.astype(np.float32), np.bincount(labels.ravel(), minlength=7)[1:] > 0)
+    present = np.bincount(labels.ravel(), minlength=7)[1:] > 0
+    contrast = Contrast((CONTRAST * present[:, None]).astype(np.float32), present)
     return collate([Subject("a", paint(labels, contrast), labels, contrast)])
 
 
