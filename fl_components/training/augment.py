@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch.nn import functional as F
 
+from fl_components.anatomy.deform import affine_matrix
 from fl_components.study import Augmentation, Grid
 from fl_components.training.batch import Batch
 from fl_components.vocabulary import N_LABELS, N_TISSUES, SEQUENCES
@@ -48,17 +47,10 @@ def _random_warp(count: int, settings: Augmentation, grid: Grid, rng: torch.Gene
 def _random_affine(settings: Augmentation, rng: torch.Generator) -> torch.Tensor:
     """Left-right flip, rotation about each axis and a scale per axis: (3, 3), about the grid's centre."""
     draws = 2 * torch.rand(6, generator=rng) - 1
-    scales = torch.diag(1 + settings.scale * draws[:3])
+    scale = 1 + settings.scale * draws[:3]
     if settings.flip and torch.rand(1, generator=rng) < 0.5:
-        scales[0] *= -1  # the brain's only mirror plane
-    matrix = scales
-    for axis, angle in enumerate((draws[3:] * math.radians(settings.rotation_degrees)).tolist()):
-        i, j = [k for k in range(3) if k != axis]
-        rotation = torch.eye(3)
-        rotation[i, i] = rotation[j, j] = math.cos(angle)
-        rotation[i, j], rotation[j, i] = -math.sin(angle), math.sin(angle)
-        matrix = rotation @ matrix
-    return matrix
+        scale[0] *= -1  # the brain's only mirror plane
+    return torch.from_numpy(affine_matrix((draws[3:] * settings.rotation_degrees).numpy(), scale.numpy())).float()
 
 
 def _jitter_contrast(batch: Batch, settings: Augmentation, rng: torch.Generator) -> Batch:
