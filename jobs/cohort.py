@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +21,7 @@ from fl_components.study import Study
 from fl_components.toml_model import read_toml
 from jobs.output import Talk
 from jobs.run_folder import RunFolder
+from jobs.workers import worker_pool
 from privacy_eval.errors import InputError
 
 SEED: Final = 20260101
@@ -56,7 +56,7 @@ def simulate(path: Path, talk: Talk, n_sites: int = 4, rounds: int | None = None
         jobs += [(name, index, k, folder / "data", folder / "truth", SEED) for k in range(size)]
         _fit_to_size(Site.from_file(run.site_file(name)), {case_name(name, k) for k in range(size)})
     title = f"Simulating {len(jobs)} subjects at {n_sites} hospitals"
-    with talk.stage(title) as advance, ProcessPoolExecutor(os.cpu_count()) as pool:
+    with talk.stage(title) as advance, worker_pool() as pool:
         for done, future in enumerate(as_completed([pool.submit(simulate_subject, *job) for job in jobs]), 1):
             advance(done / len(jobs), future.result())
     return {"study": str(run.study_file), "study_hash": study.hash,
@@ -80,7 +80,7 @@ def check(path: Path, talk: Talk, only: str | None = None) -> dict[str, Any]:
         raise InputError(f"--site {only}: not a site of the study; it names {', '.join(study.sites)}")
     sites = [site for site in run.sites(study) if only in (None, site.name)]
     results: dict[str, Any] = {}
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
+    with worker_pool() as pool:
         for site in sites:
             with talk.stage(f"Checking and preparing the subjects of {site.name}") as advance:
                 found = check_site(site, study, lambda done, total: advance(done / total, ""), pool)

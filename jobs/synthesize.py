@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 from fl_components.json_file import write_json
@@ -12,6 +10,7 @@ from fl_components.server.synthesize import synthesize as write_release
 from jobs.output import Talk
 from jobs.provenance import provenance
 from jobs.run_folder import RunFolder
+from jobs.workers import worker_pool
 
 
 def synthesize(run: RunFolder, talk: Talk, replace: bool = False) -> dict[str, Any]:
@@ -27,7 +26,7 @@ def synthesize(run: RunFolder, talk: Talk, replace: bool = False) -> dict[str, A
     """
     study = run.study()
     count = study.synthesis.volumes
-    with talk.stage(f"Synthesising {count} labelled volumes") as advance, ProcessPoolExecutor(os.cpu_count()) as pool:
+    with talk.stage(f"Synthesising {count} labelled volumes") as advance, worker_pool() as pool:
         write_release(run.server, study, pool, lambda done: advance(done / count, ""), replace)
     made = {"release": str(run.release), "volumes": count, "digest": release_digest(run.release)}
     write_json(run.synthesis_file, made | {"provenance": provenance(study)})
