@@ -70,17 +70,13 @@ def watch(process: subprocess.Popen[bytes], name: str, job: str, run: RunFolder,
         ended = process.poll() is not None
         beats = _heartbeats(sites)
         on_progress(beats)
+        dead = {site: beat for site, beat in beats.items() if not _lives(beat["pid"])}
         result = run.server.result(job) if run.server.result_file(job).exists() else {"status": "starting"}
         if result["status"] == "done":
             _say_farewell(process)
             return result
-        for site, beat in beats.items():
-            if beat.get("failure"):
-                raise JobFailedError(f"site '{site}': {beat['failure']}")
-            if not _lives(beat["pid"]):
-                raise JobFailedError(f"site '{site}': its process died during '{beat.get('task')}'; log: {log}")
-        if result["status"] == "failed":
-            raise JobFailedError(f"{job}: {result['reason']}")
+        if reason := _failure(job, result, dead, _heartbeats(sites), log):
+            raise JobFailedError(reason)
         if ended:
             raise EndedEarlyError(f"{job}: {name} ended early (exit code {process.returncode}); log: {log}")
         time.sleep(_POLL_S)
@@ -112,6 +108,22 @@ def _lives(pid: int) -> bool:
         return psutil.Process(pid).status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
     except psutil.NoSuchProcess:
         return False
+
+
+def _failure(job: str, result: dict[str, Any], dead: Heartbeats, beats: Heartbeats, log: Path) -> str | None:
+    """Why the job failed, the cause before what it brought about: a site's own words, the server's, a dead process.
+
+    A failed site makes the server end the job, and a job that ends takes its sites' processes with it: so `dead` must
+    have been seen before `result` was read, and `result` before `beats`.
+    """
+    for site, beat in beats.items():
+        if beat.get("failure"):
+            return f"site '{site}': {beat['failure']}"
+    if result["status"] == "failed":
+        return f"{job}: {result['reason']}"
+    for site, beat in dead.items():
+        return f"site '{site}': its process died during '{beat.get('task')}'; log: {log}"
+    return None
 
 
 def _say_farewell(process: subprocess.Popen[bytes]) -> None:
