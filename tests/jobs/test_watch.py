@@ -73,5 +73,5 @@ def test_an_engine_that_ends_without_a_result_is_told_apart(run: RunFolder) -> N
 def test_a_result_that_is_done_is_returned(run: RunFolder) -> None:
     run.server.write_result("train", "done", rounds=3)
     process = subprocess.Popen([sys.executable, "-c", ""])
-    result = watch(process, "the simulator", "train", run, run.sites(run.study()), Path("train.log"), lambda beats: None)
-    assert result["rounds"] == 3
+    sites = run.sites(run.study())
+    assert watch(process, "the simulator", "train", run, sites, Path("train.log"), lambda beats: None)["rounds"] == 3

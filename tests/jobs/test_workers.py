@@ -25,12 +25,17 @@ def signal_handler_of_worker() -> bool:
     return signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
+def begin_and_stop(folder: Path, tasks: int) -> None:
+    with worker_pool() as pool:
+        for number in range(tasks):
+            pool.submit(leave_a_mark, folder, number)
+        raise StoppedError
+
+
 def test_queue_is_dropped_when_the_command_stops(tmp_path: Path) -> None:
     tasks = 50 * (os.cpu_count() or 1)
-    with pytest.raises(StoppedError), worker_pool() as pool:
-        for number in range(tasks):
-            pool.submit(leave_a_mark, tmp_path, number)
-        raise StoppedError
+    with pytest.raises(StoppedError):
+        begin_and_stop(tmp_path, tasks)
     assert len(list(tmp_path.iterdir())) < tasks / 2
 
 
