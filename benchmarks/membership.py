@@ -44,10 +44,12 @@ from fl_components.server.synthesize import public_subjects
 from fl_components.study import Study
 from jobs.output import Talk
 from jobs.run_folder import RunFolder
-from privacy_eval.attacks import nearest_release_scores, reconstruction_scores
-from privacy_eval.distance import FeatureSpace, nearest_distance
+from privacy_eval.attacks.nearest import nearest_release_scores
+from privacy_eval.attacks.reconstruction import reconstruction_scores
 from privacy_eval.errors import InputError
-from privacy_eval.statistics import stratified_auc, stratified_auc_p_value, u_statistic
+from privacy_eval.spaces.nearest import nearest_distance
+from privacy_eval.spaces.voxels import FeatureSpace
+from privacy_eval.statistics.ranks import stratified_auc, stratified_auc_p_value, u_statistic
 
 MEMORISED: Final = 10
 """Members that the memorising generator is trained on."""

@@ -16,10 +16,10 @@ from jobs.provenance import provenance
 from jobs.run_folder import RunFolder
 from jobs.worth import quality_table
 from privacy_eval.errors import InputError
-from privacy_eval.policy import AuditPolicy
 from privacy_eval.report import Curve, Sections, SiteEgress, audit_report, render_html
-from privacy_eval.site_statistics import SiteStatistics
-from privacy_eval.verdict import combine
+from privacy_eval.site.answer import SiteStatistics
+from privacy_eval.verdict.combine import combine
+from privacy_eval.verdict.policy import AuditPolicy
 
 
 def report(run: RunFolder, talk: Talk) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from fl_components.networks.generator import Generator
 from fl_components.networks.precision import Precision, choose_precision
 from fl_components.networks.render import render
 from fl_components.study import Study
-from privacy_eval.site_audit import GeneratorErrors, PairedErrors, SiteEvidence, audit_site
+from privacy_eval.site.audit import GeneratorErrors, PairedErrors, SiteEvidence, audit_site
 
 RELEASE: Final = "release"
 REFERENCE: Final = "reference"

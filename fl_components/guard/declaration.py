@@ -12,7 +12,7 @@ import numpy as np
 from fl_components.networks.build import declared_shapes
 from fl_components.study import Study
 from fl_components.vocabulary import N_TISSUES, SEQUENCES
-from privacy_eval.site_statistics import scalar_names
+from privacy_eval.site.answer import scalar_names
 
 Task = Literal["summarise", "train", "audit"]
 

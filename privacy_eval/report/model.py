@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-from privacy_eval import controls
-from privacy_eval.attacks import BLIND_FOLDS, BLIND_INFLATION, REPLICA_QUANTILE
-from privacy_eval.family import TestResult
-from privacy_eval.policy import BLIND_MINIMUM, REQUIRED_CONTROL_POWER
+from privacy_eval.attacks.blind import BLIND_FOLDS, BLIND_INFLATION
+from privacy_eval.attacks.replicas import REPLICA_QUANTILE
 from privacy_eval.report.wording import TESTS, UNTESTED, VERDICTS
-from privacy_eval.statistics import Estimate
-from privacy_eval.verdict import AuditResult, Control, ControlTest
+from privacy_eval.site import controls
+from privacy_eval.statistics.ranks import Estimate
+from privacy_eval.verdict.combine import AuditResult, Control, ControlTest
+from privacy_eval.verdict.family import TestResult
+from privacy_eval.verdict.policy import BLIND_MINIMUM, REQUIRED_CONTROL_POWER
 
 SCHEMA_VERSION: Final = 1
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from privacy_eval.policy import Verdict
+from privacy_eval.verdict.policy import Verdict
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from fl_components.contrast import Contrast, paint
 from fl_components.networks.build import build_generator, weights_of
 from fl_components.server.release import Volume
 from fl_components.study import Study
-from privacy_eval.distance import FeatureSpace
+from privacy_eval.spaces.voxels import FeatureSpace
 
 STUDY = Study.parse(small_study(), "test")
 

@@ -18,7 +18,7 @@ from jobs.output import Talk
 from jobs.run_folder import RunFolder
 from jobs.synthesize import synthesize
 from jobs.train import train
-from privacy_eval.policy import Verdict
+from privacy_eval.verdict.policy import Verdict
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ from small_run import prepare_run, write_run
 from typer.testing import CliRunner, Result
 
 from jobs.cli import EXIT_CODES, app
-from privacy_eval.policy import Verdict
+from privacy_eval.verdict.policy import Verdict
 
 COMMANDS = (["cohort", "simulate"], ["cohort", "check"], ["train"], ["synthesize"], ["audit"], ["report"], ["demo"])
 

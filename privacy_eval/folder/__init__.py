@@ -1,0 +1,1 @@
+"""The audit on plain folders of images: no federation, no generator of ours."""

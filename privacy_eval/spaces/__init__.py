@@ -1,0 +1,1 @@
+"""Where volumes are near or far: feature spaces and nearest distances in them."""

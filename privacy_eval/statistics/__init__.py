@@ -1,0 +1,1 @@
+"""What numbers mean: rank statistics, counts and rates with exact intervals, multiplicity, epsilon bounds."""

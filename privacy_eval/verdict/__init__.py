@@ -1,0 +1,1 @@
+"""From the sites' answers to the verdict: policy, family, power, combination."""
