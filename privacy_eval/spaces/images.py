@@ -40,7 +40,7 @@ class ImageSet:
         if self.labels is not None and self.labels.shape != expected:
             raise InputError(f"label maps: found shape {self.labels.shape}; expected {expected} as the images'")
         if self.patients is not None and self.patients.shape != (len(self.images),):
-            raise InputError(f"patients: found shape {self.patients.shape}; expected one for each of {len(self)} images")
+            raise InputError(f"patients: found shape {self.patients.shape}; expected one of {len(self)} a row")
 
     def __len__(self) -> int:
         return len(self.images)
