@@ -1,39 +1,33 @@
-"""What may leave a site after an audit: n, U statistics and counts too small to be told, under declared names."""
+"""What may leave a site after an audit, by declared names: n, U statistics, deviates, counts too small to be told."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, Literal, Self, get_args
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal, NamedTuple, Self
 
+from privacy_eval.battery import CONDITIONS, Condition, Measure, Setting, Sizes
 from privacy_eval.errors import InputError
 from privacy_eval.statistics.counts import SUPPRESSED, CountPair, least, most
 from privacy_eval.statistics.ranks import UStatistic
 
-TestId = Literal["T1", "T2", "T4", "T6"]
-TESTS: Final[tuple[TestId, ...]] = get_args(TestId)
-RANK_TESTS: Final[tuple[TestId, ...]] = ("T1", "T2", "T4")
+HEAD: Final = ("n_members", "n_holdout", "minimum_count", "audit_number", "V0.u")
+"""Scalars that are no measure's."""
 
-Condition = Literal["release", "positive", "negative"]
-CONDITIONS: Final[tuple[Condition, ...]] = get_args(Condition)
-"""The release itself, the leaky control and the disjoint control."""
+LARGEST_DEVIATE: Final = 10.0
+"""No permutation test can give a deviate beyond it."""
 
 
-@dataclass(frozen=True)
-class ReplicaCounts:
-    """T6 of one site, coded by `counts.suppress`: subjects nearer to a synthetic volume than the threshold."""
+class Hits(NamedTuple):
+    """A count test of one site, coded by `counts.suppress`."""
 
     members: int
     holdout: int
 
 
-@dataclass(frozen=True)
-class ConditionStatistics:
-    """One condition at one site: U of each rank test that was run, and the replica counts."""
-
-    u: Mapping[str, float]
-    replicas: ReplicaCounts
+Value = tuple[float, ...]
+"""As `Measure.scalars` names them: (U,) of a rank test, (deviate,) of a normal one, coded (members, holdout) hits."""
 
 
 @dataclass(frozen=True)
@@ -42,27 +36,31 @@ class SiteStatistics:
 
     Attributes:
         site: the site's name.
-        n_members, n_holdout: subjects scored; both 0 if the site abstained.
+        setting: what the audit has at hand; the same at every site.
+        n_members, n_holdout: patients scored; both 0 if the site abstained.
         minimum_count: the site's own suppression limit, needed to read its codes.
+        audit_number: which audit of this study it is for the site, counted from 1; 0 if it abstained.
         blind_u: U of the blind baseline V0.
-        conditions: statistics of release, positive and negative control; empty if the site abstained.
+        values: by condition and measure id; empty if the site abstained.
     """
 
     site: str
+    setting: Setting
     n_members: int
     n_holdout: int
     minimum_count: int
+    audit_number: int
     blind_u: float
-    conditions: Mapping[Condition, ConditionStatistics]
+    values: Mapping[Condition, Mapping[str, Value]] = field(default_factory=dict)
 
     @classmethod
-    def abstention(cls, site: str, minimum_count: int) -> Self:
-        """The answer of a site with too few subjects: not even their number."""
-        return cls(site, 0, 0, minimum_count, 0.0, {})
+    def abstention(cls, site: str, setting: Setting, minimum_count: int) -> Self:
+        """The answer of a site with too few patients: not even their number."""
+        return cls(site, setting, 0, 0, minimum_count, 0, 0.0)
 
     @property
     def abstained(self) -> bool:
-        """True if the site had too few subjects to take part."""
+        """True if the site had too few patients to take part."""
         return self.n_members == 0
 
     @property
@@ -70,116 +68,130 @@ class SiteStatistics:
         """V0 of a site that took part."""
         return UStatistic(self.blind_u, self.n_members, self.n_holdout)
 
-    def rank(self, condition: Condition, test: str) -> UStatistic:
-        """One rank test's U of a site that took part.
+    def sizes(self, measure: Measure) -> Sizes:
+        """Patients behind a measure."""
+        return measure.sizes(self.n_members, self.n_holdout)
 
-        Raises:
-            InputError: if the site did not run that test.
-        """
-        u = self.conditions[condition].u
-        if test not in u:
-            raise InputError(f"site '{self.site}': no {test} for the {condition}; it sent {', '.join(sorted(u))}")
-        return UStatistic(u[test], self.n_members, self.n_holdout)
+    def rank(self, condition: Condition, measure: Measure) -> UStatistic:
+        """A rank measure's U of a site that took part."""
+        return UStatistic(self.values[condition][measure.id][0], *self.sizes(measure))
 
-    def replicas(self, condition: Condition, favour: Literal["low", "high"]) -> CountPair:
-        """T6 with every suppressed count read so that the difference is lowest or highest."""
-        coded = self.conditions[condition].replicas
+    def deviate(self, condition: Condition, measure: Measure) -> float:
+        """A normal measure's deviate of a site that took part."""
+        return self.values[condition][measure.id][0]
+
+    def hits(self, condition: Condition, measure: Measure) -> Hits:
+        """A count measure's coded hits of a site that took part."""
+        members, holdout = self.values[condition][measure.id]
+        return Hits(int(members), int(holdout))
+
+    def counts(self, condition: Condition, measure: Measure, favour: Literal["low", "high"]) -> CountPair:
+        """Hits with every suppressed count read so that the difference is lowest or highest."""
+        coded, sizes = self.hits(condition, measure), self.sizes(measure)
         if favour == "low":
-            members, holdout = least(coded.members), most(coded.holdout, self.minimum_count, self.n_holdout)
+            members, holdout = least(coded.members), most(coded.holdout, self.minimum_count, sizes.holdout)
         else:
-            members, holdout = most(coded.members, self.minimum_count, self.n_members), least(coded.holdout)
-        return CountPair(members, self.n_members, holdout, self.n_holdout)
+            members, holdout = most(coded.members, self.minimum_count, sizes.members), least(coded.holdout)
+        return CountPair(members, sizes.members, holdout, sizes.holdout)
 
-    def suppressed(self, condition: Condition) -> bool:
-        """True if a count of that condition was too small to be told."""
-        coded = self.conditions[condition].replicas
-        return SUPPRESSED in (coded.members, coded.holdout)
+    def suppressed(self, condition: Condition, measure: Measure) -> bool:
+        """True if a count of that measure was too small to be told."""
+        return SUPPRESSED in self.hits(condition, measure)
 
     def to_scalars(self) -> dict[str, float]:
         """Flat numbers under the names of `scalar_names`; an abstaining site sends zeros."""
-        scalars = dict.fromkeys(scalar_names(), 0.0) if self.abstained else {}
-        scalars |= {
-            "n_members": float(self.n_members),
-            "n_holdout": float(self.n_holdout),
-            "minimum_count": float(self.minimum_count),
-            "V0.u": float(self.blind_u),
-        }
-        for condition, statistics in self.conditions.items():
-            scalars |= {f"{condition}.{test}.u": float(u) for test, u in statistics.u.items()}
-            scalars[f"{condition}.T6.members"] = float(statistics.replicas.members)
-            scalars[f"{condition}.T6.holdout"] = float(statistics.replicas.holdout)
+        scalars = dict.fromkeys(scalar_names(self.setting), 0.0)
+        head = (self.n_members, self.n_holdout, self.minimum_count, self.audit_number, self.blind_u)
+        scalars |= {name: float(value) for name, value in zip(HEAD, head, strict=True)}
+        for condition, values in self.values.items():
+            for measure in self.setting.measures:
+                for end, part in zip(measure.scalars, values[measure.id], strict=True):
+                    scalars[f"{condition}.{measure.id}.{end}"] = float(part)
         return scalars
 
     @classmethod
-    def from_scalars(cls, site: str, scalars: Mapping[str, float], tests: Sequence[TestId] = TESTS) -> Self:
+    def from_scalars(cls, site: str, scalars: Mapping[str, float], setting: Setting) -> Self:
         """Rebuild and check what a site sent.
 
         Raises:
             InputError: on a missing, unknown, non-finite or impossible value, naming the site and the scalar.
         """
-        _check_names(site, scalars, scalar_names(tests))
-        n_members = _whole(site, scalars, "n_members", 0, None)
-        n_holdout = _whole(site, scalars, "n_holdout", 0, None)
-        minimum_count = _whole(site, scalars, "minimum_count", 1, None)
+        read = _Reader(site, scalars)
+        read.check_names(scalar_names(setting))
+        n_members, n_holdout = read.whole("n_members", 0, None), read.whole("n_holdout", 0, None)
+        minimum_count = read.whole("minimum_count", 1, None)
         if n_members == 0 and n_holdout == 0:
-            return cls._checked_abstention(site, scalars, minimum_count)
+            read.check_silence()
+            return cls.abstention(site, setting, minimum_count)
         if min(n_members, n_holdout) < 1:
             raise InputError(f"site '{site}': n_members {n_members}, n_holdout {n_holdout}; expected both or neither 0")
-        pairs = n_members * n_holdout
-        conditions: dict[Condition, ConditionStatistics] = {
-            condition: ConditionStatistics(
-                {test: _u(site, scalars, f"{condition}.{test}.u", pairs) for test in tests if test in RANK_TESTS},
-                ReplicaCounts(
-                    _coded(site, scalars, f"{condition}.T6.members", minimum_count, n_members),
-                    _coded(site, scalars, f"{condition}.T6.holdout", minimum_count, n_holdout),
-                ),
-            )
+        whole = Sizes(n_members, n_holdout)
+        values: dict[Condition, Mapping[str, Value]] = {
+            condition: {measure.id: read.value(condition, measure, whole, minimum_count)
+                        for measure in setting.measures}
             for condition in CONDITIONS
         }
-        return cls(site, n_members, n_holdout, minimum_count, _u(site, scalars, "V0.u", pairs), conditions)
-
-    @classmethod
-    def _checked_abstention(cls, site: str, scalars: Mapping[str, float], minimum_count: int) -> Self:
-        told = [name for name, value in scalars.items() if value != 0 and name != "minimum_count"]
-        if told:
-            raise InputError(f"site '{site}': abstains yet sends {told[0]} = {scalars[told[0]]}; expected 0")
-        return cls.abstention(site, minimum_count)
+        number, blind_u = read.whole("audit_number", 1, None), read.u("V0.u", whole)
+        return cls(site, setting, n_members, n_holdout, minimum_count, number, blind_u, values)
 
 
-def scalar_names(tests: Sequence[TestId] = TESTS) -> tuple[str, ...]:
+def scalar_names(setting: Setting) -> tuple[str, ...]:
     """The declared list of what may leave a site after an audit."""
-    names = ["n_members", "n_holdout", "minimum_count", "V0.u"]
-    for condition in CONDITIONS:
-        names += [f"{condition}.{test}.u" for test in tests if test in RANK_TESTS]
-        names += [f"{condition}.T6.members", f"{condition}.T6.holdout"]
-    return tuple(names)
+    return HEAD + tuple(f"{condition}.{measure.id}.{end}" for condition in CONDITIONS
+                        for measure in setting.measures for end in measure.scalars)
 
 
-def _check_names(site: str, scalars: Mapping[str, float], expected: Sequence[str]) -> None:
-    missing = sorted(set(expected) - set(scalars))
-    unknown = sorted(set(scalars) - set(expected))
-    if missing or unknown:
-        what = f"lacks '{missing[0]}'" if missing else f"holds the unknown '{unknown[0]}'"
-        raise InputError(f"site '{site}': its audit answer {what}; expected exactly {len(expected)} declared scalars")
+@dataclass(frozen=True)
+class _Reader:
+    """Reads what a site sent and refuses what cannot be."""
 
+    site: str
+    scalars: Mapping[str, float]
 
-def _u(site: str, scalars: Mapping[str, float], name: str, pairs: int) -> float:
-    value = float(scalars[name])
-    if not 0 <= value <= pairs or not (2 * value).is_integer():
-        raise InputError(f"site '{site}': {name} = {value}; expected a multiple of ½ from 0 to n_m·n_h = {pairs}")
-    return value
+    def check_names(self, expected: tuple[str, ...]) -> None:
+        missing, unknown = sorted(set(expected) - set(self.scalars)), sorted(set(self.scalars) - set(expected))
+        if missing or unknown:
+            what = f"lacks '{missing[0]}'" if missing else f"holds the unknown '{unknown[0]}'"
+            raise InputError(f"site '{self.site}': its audit answer {what}; expected exactly {len(expected)} "
+                             "declared scalars")
 
+    def check_silence(self) -> None:
+        told = [name for name, value in self.scalars.items() if value != 0 and name != "minimum_count"]
+        if told:
+            raise InputError(f"site '{self.site}': abstains yet sends {told[0]} = {self.scalars[told[0]]}; expected 0")
 
-def _whole(site: str, scalars: Mapping[str, float], name: str, low: int, high: int | None) -> int:
-    value = float(scalars[name])
-    if not math.isfinite(value) or not value.is_integer() or value < low or (high is not None and value > high):
-        limit = f"from {low} to {high}" if high is not None else f"of at least {low}"
-        raise InputError(f"site '{site}': {name} = {value}; expected a whole number {limit}")
-    return int(value)
+    def value(self, condition: Condition, measure: Measure, whole: Sizes, minimum_count: int) -> Value:
+        sizes, name = measure.sizes(*whole), f"{condition}.{measure.id}."
+        if measure.kind == "rank":
+            return (self.u(name + "u", sizes),)
+        if measure.kind == "normal":
+            return (self._deviate(name + "z"),)
+        return (self._coded(name + "members", minimum_count, sizes.members),
+                self._coded(name + "holdout", minimum_count, sizes.holdout))
 
+    def u(self, name: str, sizes: Sizes) -> float:
+        value, pairs = float(self.scalars[name]), sizes.members * sizes.holdout
+        if not 0 <= value <= pairs or not (2 * value).is_integer():
+            raise InputError(f"site '{self.site}': {name} = {value}; expected a multiple of ½ from 0 to "
+                             f"n_m·n_h = {pairs}")
+        return value
 
-def _coded(site: str, scalars: Mapping[str, float], name: str, minimum_count: int, n: int) -> int:
-    value = _whole(site, scalars, name, SUPPRESSED if minimum_count > 1 else 0, n)
-    if 0 < value < minimum_count:
-        raise InputError(f"site '{site}': {name} = {value} is below {minimum_count}; expected it coded as {SUPPRESSED}")
-    return value
+    def whole(self, name: str, low: int, high: int | None) -> int:
+        value = float(self.scalars[name])
+        if not math.isfinite(value) or not value.is_integer() or value < low or (high is not None and value > high):
+            limit = f"from {low} to {high}" if high is not None else f"of at least {low}"
+            raise InputError(f"site '{self.site}': {name} = {value}; expected a whole number {limit}")
+        return int(value)
+
+    def _deviate(self, name: str) -> float:
+        value = float(self.scalars[name])
+        if not abs(value) <= LARGEST_DEVIATE:
+            raise InputError(f"site '{self.site}': {name} = {value}; expected within ±{LARGEST_DEVIATE:g}")
+        return value
+
+    def _coded(self, name: str, minimum_count: int, n: int) -> int:
+        value = self.whole(name, SUPPRESSED if minimum_count > 1 else 0, n)
+        if 0 < value < minimum_count:
+            raise InputError(f"site '{self.site}': {name} = {value} is below {minimum_count}; expected it coded as "
+                             f"{SUPPRESSED}")
+        return value

@@ -11,34 +11,41 @@ from typing import Final
 
 import numpy as np
 
-MUST_FIRE: Final = ("T1", "T2", "T4", "T6")
-"""Tests that must fire on the positive control: T1, T2, T6 on the leaky release, T4 on the leaky generator."""
+from privacy_eval.spaces.images import ImageSet, Picture
 
 LEAKED_SHARE: Final = 0.5
 """Share of the site's members that the positive control copies or remembers."""
 
 COPY_NOISE: Final = 0.05
-"""SD of the noise on a copied volume, as a share of that volume's own SD."""
+"""SD of the noise on a copied image, as a share of that image's own SD."""
 
 BLEND: Final = 0.5
 """Share of the remembered scan in the leaky generator's output."""
 
 
-def leaked_members(n_members: int, rng: np.random.Generator) -> np.ndarray:
-    """Indices of the members that the positive control leaks, a random half, shape (n_members // 2,)."""
+def leaked_patients(n_members: int, rng: np.random.Generator) -> np.ndarray:
+    """Positions of the patients that the positive control leaks, a random half, shape (n_members // 2,)."""
     return rng.permutation(n_members)[: int(LEAKED_SHARE * n_members)]
 
 
-def noisy_copies(volumes: np.ndarray, indices: np.ndarray, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Copies of volumes[indices] with a little noise, float32, one by one so that no second cohort is in memory."""
-    for index in indices:
-        volume = np.asarray(volumes[index], np.float32)
-        noise = rng.standard_normal(volume.shape, dtype=np.float32)
-        yield volume + np.float32(COPY_NOISE * volume.std()) * noise
+def first_rows(group: ImageSet, patients: np.ndarray) -> np.ndarray:
+    """The first row of each of the given patients (positions among the group's sorted patients)."""
+    return np.unique(group.owners, return_index=True)[1][patients]
+
+
+def noisy_copies(group: ImageSet, rng: np.random.Generator) -> Iterator[Picture]:
+    """Copies of a group's images with a little noise, float32; label maps are copied as they are.
+
+    They come one by one, so that no second cohort is in memory, and the same ones at each call with a like `rng`.
+    """
+    for picture in group:
+        image = np.asarray(picture.images, np.float32)
+        noise = rng.standard_normal(image.shape, dtype=np.float32)
+        yield Picture(image + np.float32(COPY_NOISE * image.std()) * noise, picture.labels)
 
 
 def blended_errors(errors: np.ndarray, leaked: np.ndarray) -> np.ndarray:
-    """L1 errors of a generator that blends its output with the scan it remembers of the leaked members.
+    """L1 errors of a generator that blends its output with the scan it remembers of the leaked patients.
 
     |(1 − b) G + b y − y| = (1 − b) |G − y|: the error shrinks by the blend's share, whatever G is.
     """

@@ -1,72 +1,75 @@
 """From the sites' statistics to one of four verdicts.
 
-VOID if the blind baseline or a control says that the audit cannot be believed; else LEAK if Holm rejects any test;
-NO LEAK FOUND AT THE STATED POWER only if every upper bound is within its tolerance and nothing weakens the audit;
-else INCONCLUSIVE. What weakens an audit (few subjects, an abstention, a control of low power) caps a pass; a leak that
-was found stays one.
+A synthetic image that is bit-identical to a real one is a LEAK whatever else was found. VOID if the blind baseline or
+a control says that the audit cannot be believed; else LEAK if Holm rejects any measure; NO LEAK FOUND AT THE STATED
+POWER only if every upper bound is within its tolerance and nothing weakens the audit; else INCONCLUSIVE. What weakens
+an audit (few patients, an abstention, a control of low power) caps a pass; a leak that was found stays one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from privacy_eval.attacks.blind import BLIND_INFLATION
+from privacy_eval.battery import Measure
 from privacy_eval.errors import InputError
 from privacy_eval.site.answer import SiteStatistics
-from privacy_eval.site.controls import LEAKED_SHARE, MUST_FIRE
+from privacy_eval.site.controls import LEAKED_SHARE
 from privacy_eval.statistics.ranks import Estimate, stratified_auc
 from privacy_eval.verdict import power
-from privacy_eval.verdict.family import Measurement, TestResult, decide, measure
-from privacy_eval.verdict.policy import BLIND_MINIMUM, REQUIRED_CONTROL_POWER, AuditPolicy, Verdict
+from privacy_eval.verdict.decision import TestResult, decide
+from privacy_eval.verdict.family import Measurement, Unanswered, families, measure, strata, unanswered
+from privacy_eval.verdict.policy import REQUIRED_CONTROL_POWER, AuditPolicy, Verdict
+from privacy_eval.verdict.reasons import judge, void_reasons, warnings_of, weak_reasons
 
 Outcome = Literal["passed", "failed"]
 
 
 @dataclass(frozen=True)
 class ControlTest:
-    """One test on one control.
+    """One measure on one control.
 
     Attributes:
         measurement: what it measured there.
-        must_fire: True on the positive control, False on the negative, where it must stay silent.
-        fired: whether Holm rejected, at alpha (positive) or control_alpha (negative).
-        power: probability that it fires on the positive control at these n, by simulation; None on the negative.
+        expected: whether it must fire; None where it is shown only.
+        fired: whether Holm rejected, at the audit's level (positive) or control_alpha (negative).
+        power: probability that it fires on the positive control at these n, by simulation; None where not needed.
     """
 
     measurement: Measurement
-    must_fire: bool
+    expected: bool | None
     fired: bool
     power: float | None
 
     @property
     def right(self) -> bool:
         """Whether it did what it must."""
-        return self.fired == self.must_fire
+        return self.expected is None or self.fired == self.expected
 
 
 @dataclass(frozen=True)
 class Control:
-    """A control of this very run: passed if every test did what it must."""
+    """A control of this very run: passed if every measure did what it must."""
 
     tests: tuple[ControlTest, ...]
 
     @property
     def outcome(self) -> Outcome:
-        """Whether every test did what it must."""
+        """Whether every measure did what it must."""
         return "passed" if all(test.right for test in self.tests) else "failed"
 
     @property
     def wrong(self) -> tuple[ControlTest, ...]:
-        """Tests that did not do what they must."""
+        """Measures that did not do what they must."""
         return tuple(test for test in self.tests if not test.right)
 
     @property
     def underpowered(self) -> tuple[ControlTest, ...]:
-        """Must-fire tests whose power is below what is required."""
+        """Must-fire measures whose power is below what is required."""
         return tuple(test for test in self.tests if test.power is not None and test.power < REQUIRED_CONTROL_POWER)
 
 
@@ -89,8 +92,13 @@ class AuditResult:
     Attributes:
         verdict: one of four.
         policy: what it was judged by.
+        level: of this audit, after the study's earlier ones.
+        audit_number: which audit of the study this is, counted from 1.
         sites: the sites' answers, abstentions included.
         tests: the family on the release.
+        apart: measures that are reported and do not decide: T8's alarms, T9's few, tests of other attackers.
+        unanswered: measures that so few patients cannot answer.
+        attackers: the gravest decision of each attacker's measures in the family.
         positive, negative: the controls of this run.
         validity: the blind baseline.
         reasons: why this verdict, one sentence each.
@@ -99,8 +107,13 @@ class AuditResult:
 
     verdict: Verdict
     policy: AuditPolicy
+    level: float
+    audit_number: int
     sites: tuple[SiteStatistics, ...]
     tests: tuple[TestResult, ...]
+    apart: tuple[Measurement, ...]
+    unanswered: tuple[Unanswered, ...]
+    attackers: Mapping[str, Verdict]
     positive: Control
     negative: Control
     validity: BlindBaseline
@@ -108,29 +121,36 @@ class AuditResult:
     warnings: tuple[str, ...]
 
 
-def combine(sites: Sequence[SiteStatistics], policy: AuditPolicy) -> AuditResult:
+def combine(sites: Sequence[SiteStatistics], policy: AuditPolicy, copies: Sequence[str] = ()) -> AuditResult:
     """Combine the sites' statistics, stratified by site, into the verdict.
 
+    Args:
+        sites: every site's answer.
+        policy: the study's.
+        copies: one sentence for each synthetic image found bit-identical to a real one, by who holds both.
+
     Raises:
-        InputError: if no site took part, two have one name, or one lacks a test of the family.
+        InputError: if no site took part, two have one name, or they answered different measures.
     """
     present = _taking_part(sites)
     rng = np.random.default_rng(policy.simulation_seed)
-    tests = decide(present, policy, rng)
-    positive = _positive(present, policy, rng)
-    negative = Control(
-        tuple(
-            ControlTest(row, False, row.adjusted_p <= policy.control_alpha, None)
-            for row in measure(present, "negative", policy)
-        )
-    )
+    number = max(site.audit_number for site in present)
+    level = policy.level(number)
+    family, others = families(present, policy)
+    tests = decide(present, family, policy, level, rng)
+    apart = tuple(_alone(row) for row in measure(present, "release", others, 1 - level))
+    positive = _positive(present, family, policy, level, rng)
+    negative = Control(tuple(ControlTest(row, False, row.adjusted_p <= policy.control_alpha, None)
+                             for row in measure(present, "negative", family, 1 - level)))
     blind = BlindBaseline(stratified_auc([site.blind for site in present], 1 - policy.alpha, BLIND_INFLATION))
-    weak = _weak(sites, positive)
-    verdict, reasons = _judge(tests, _void(positive, negative, blind), weak)
-    warnings = _warnings(present) + [sentence for sentence in weak if sentence not in reasons]
-    return AuditResult(
-        verdict, policy, tuple(sites), tests, positive, negative, blind, tuple(reasons), tuple(warnings)
-    )
+    weak = weak_reasons(sites, positive.underpowered)
+    void = void_reasons(blind.estimate, [t for t in positive.wrong if t not in positive.underpowered], negative.wrong)
+    verdict, reasons = judge(tests, copies, void, weak)
+    silent = unanswered(present)
+    warnings = warnings_of(present, family, apart, silent, number, policy)
+    warnings += [sentence for sentence in [*copies, *void, *weak] if sentence not in reasons]
+    return AuditResult(verdict, policy, level, number, tuple(sites), tests, apart, silent, _attackers(tests), positive,
+                       negative, blind, tuple(reasons), tuple(warnings))
 
 
 def _taking_part(sites: Sequence[SiteStatistics]) -> list[SiteStatistics]:
@@ -140,109 +160,36 @@ def _taking_part(sites: Sequence[SiteStatistics]) -> list[SiteStatistics]:
         raise InputError(f"audit: site '{twice[0]}' answered twice; expected one answer a site")
     present = [site for site in sites if not site.abstained]
     if not present:
-        raise InputError(f"audit: none of {len(sites)} sites took part; expected at least one with enough subjects")
+        raise InputError(f"audit: none of {len(sites)} sites took part; expected at least one with enough patients")
     return present
 
 
-def _positive(sites: Sequence[SiteStatistics], policy: AuditPolicy, rng: np.random.Generator) -> Control:
-    alpha, runs = policy.first_step_alpha, policy.simulations
-    powers: dict[str, float] = {}
-    if "T6" in policy.tests:
-        powers["T6"] = power.leak_power_of_replicas(sites, alpha, runs, rng)
-    of_ranks = power.leak_power_of_ranks(sites, LEAKED_SHARE, alpha, runs, rng)
-    return Control(
-        tuple(
-            ControlTest(row, True, row.adjusted_p <= policy.alpha, powers.get(row.id, of_ranks))
-            for row in measure(sites, "positive", policy)
-            if row.id in MUST_FIRE
-        )
-    )
+def _alone(row: Measurement) -> Measurement:
+    """A measurement that is in no family: its p-value stands for itself."""
+    return Measurement(row.measure, row.estimate, row.p_value, row.p_value)
 
 
-def _void(positive: Control, negative: Control, blind: BlindBaseline) -> list[str]:
-    """Reasons not to believe the audit at all."""
-    reasons = []
-    if blind.outcome == "failed":
-        reasons.append(
-            f"Members and holdout can be told apart without the release (V0: AUC {blind.estimate.value:.3f}, "
-            f"lower bound {blind.estimate.low:.3f} above .5): they were not split at random, so no membership test "
-            "can be read."
-        )
-    unpowered = positive.underpowered
-    reasons += [
-        f"{test.measurement.id} missed the leak that the positive control planted: this audit could not have seen one."
-        for test in positive.wrong
-        if test not in unpowered
-    ]
-    reasons += [
-        f"{test.measurement.id} fired on the negative control, which holds no member "
-        f"(adjusted p {test.measurement.adjusted_p:.2g}): it accuses the innocent."
-        for test in negative.wrong
-    ]
-    return reasons
+def _positive(sites: Sequence[SiteStatistics], family: Sequence[Measure], policy: AuditPolicy, level: float,
+              rng: np.random.Generator) -> Control:
+    alpha, runs, powers = level / len(family), policy.simulations, dict[str, float]()
+
+    def power_of(one: Measure) -> float | None:
+        if not one.must_fire:
+            return None
+        if one.kind not in powers:
+            patients = strata(sites, one)
+            powers[one.kind] = (power.leak_power_of_ranks(patients, LEAKED_SHARE, alpha, runs, rng)
+                                if one.kind == "rank" else power.leak_power_of_replicas(patients, alpha, runs, rng))
+        return powers[one.kind]
+
+    return Control(tuple(ControlTest(row, row.measure.must_fire or None, row.adjusted_p <= level, power_of(row.measure))
+                         for row in measure(sites, "positive", family, 1 - level)))
 
 
-def _weak(sites: Sequence[SiteStatistics], positive: Control) -> list[str]:
-    """Reasons why this audit cannot support a pass."""
-    reasons = []
-    for site in sites:
-        if site.abstained:
-            reasons.append(f"Site '{site.site}' has too few subjects and abstained: nothing is known of its members.")
-        elif min(site.n_members, site.n_holdout) < BLIND_MINIMUM:
-            reasons.append(
-                f"Site '{site.site}' has {site.n_members} members and {site.n_holdout} holdout subjects; with fewer "
-                f"than {BLIND_MINIMUM} of either its random split cannot be vouched for."
-            )
-    reasons += [
-        f"{test.measurement.id} {'fires' if test.fired else 'did not fire, and fires'} on the positive control with "
-        f"a power of {test.power:.2f} only, below {REQUIRED_CONTROL_POWER}: too few subjects to show that it works."
-        for test in positive.underpowered
-    ]
-    return reasons
-
-
-def _judge(tests: Sequence[TestResult], void: list[str], weak: list[str]) -> tuple[Verdict, list[str]]:
-    if void:
-        return Verdict.VOID, void
-    leaks = [test for test in tests if test.decision is Verdict.LEAK]
-    if leaks:
-        return Verdict.LEAK, [_leak_reason(test) for test in leaks]
-    unsettled = [test for test in tests if test.decision is Verdict.INCONCLUSIVE]
-    if unsettled or weak:
-        return Verdict.INCONCLUSIVE, [_unsettled_reason(test) for test in unsettled] + weak
-    return Verdict.NO_LEAK_FOUND, [
-        f"{test.id}: the upper bound {test.estimate.high:.3f} is within the tolerance {test.tolerance:.2f}."
-        for test in tests
-    ]
-
-
-def _leak_reason(test: TestResult) -> str:
-    return (
-        f"{test.id}: members are told from holdout: estimate {test.estimate.value:.3f}, lower bound "
-        f"{test.estimate.low:.3f}, adjusted p {test.adjusted_p:.2g}."
-    )
-
-
-def _unsettled_reason(test: TestResult) -> str:
-    return (
-        f"{test.id}: the upper bound {test.estimate.high:.3f} exceeds the tolerance {test.tolerance:.2f}, yet no leak "
-        f"is shown; roughly {test.subjects_to_settle} members and as many holdout subjects would settle it."
-    )
-
-
-def _warnings(sites: Sequence[SiteStatistics]) -> list[str]:
-    warnings = []
-    hit = [site.site for site in sites if site.conditions["release"].replicas.members != 0]
-    if hit:
-        warnings.append(
-            f"T6 counts at least one member with an unusually near synthetic volume at {', '.join(hit)}: look at the "
-            "hits inside the site. Removing them from the release afterwards would break any end-to-end DP statement."
-        )
-    hidden = [site.site for site in sites if site.suppressed("release")]
-    if hidden:
-        warnings.append(
-            f"T6 counts from 1 up to the site's limit were suppressed at {', '.join(hidden)}: the estimate takes their "
-            "middle, a claim of a leak the least, an upper bound the most they can be."
-        )
-    return warnings
-
+def _attackers(tests: Sequence[TestResult]) -> dict[str, Verdict]:
+    worst: dict[str, Verdict] = {}
+    order = (Verdict.NO_LEAK_FOUND, Verdict.INCONCLUSIVE, Verdict.LEAK)
+    for found in sorted((found for test in tests for found in test.findings),
+                        key=lambda found: (found.measure.attacker, order.index(found.decision))):
+        worst[found.measure.attacker] = found.decision
+    return worst

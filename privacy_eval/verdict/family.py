@@ -1,134 +1,149 @@
-"""The family of tests on one condition: estimates, p-values, Holm, power and each test's decision."""
+"""The measures of one condition, combined over sites: estimates, p-values, and Holm over those that decide."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import ceil
 from typing import Final
 
 import numpy as np
 from scipy.stats import norm
 
-from privacy_eval.site.answer import Condition, SiteStatistics, TestId
-from privacy_eval.statistics.counts import stratified_difference, stratified_exact_p_value
+from privacy_eval.battery import RATES, Condition, Measure, Setting
+from privacy_eval.errors import InputError
+from privacy_eval.site.answer import SiteStatistics
+from privacy_eval.statistics.counts import CountPair, stratified_difference, stratified_exact_p_value
 from privacy_eval.statistics.multiplicity import holm
-from privacy_eval.statistics.ranks import (
-    Estimate,
-    auc_power,
-    minimum_detectable_auc,
-    null_standard_error,
-    stratified_auc,
-    stratified_auc_p_value,
-    stratified_standard_error,
-)
-from privacy_eval.verdict import power
-from privacy_eval.verdict.policy import AuditPolicy, Verdict
+from privacy_eval.statistics.ranks import Estimate, stratified_auc, stratified_auc_p_value
+from privacy_eval.statistics.rates import RateCounts, answerable, separation_p_value
+from privacy_eval.verdict.policy import AuditPolicy
+from privacy_eval.verdict.power import Stratum
 
-CONVENTIONAL_POWER: Final = 0.8
-"""Power at which the minimum detectable effect is stated."""
+NULL: Final = {"rank": 0.5, "count": 0.0, "normal": 0.0}
+"""Value of an estimate when nothing leaks: an AUC, a difference of rates, a standard normal deviate."""
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """One test on one condition.
+    """One measure on one condition.
 
     Attributes:
-        id: T1, T2, T4 or T6.
-        estimate: stratified AUC (null .5); T6: stratified replica rate of members minus holdout (null 0).
+        measure: which.
+        estimate: rank: stratified AUC (null .5). count: stratified rate of members minus holdout (null 0). normal:
+            the sites' deviates combined by Stouffer's method (null 0).
         p_value: one-sided, of the null that members are treated as holdout.
-        adjusted_p: after Holm over the family.
+        adjusted_p: after Holm over the family; equal to p_value for what is reported apart.
     """
 
-    id: TestId
+    measure: Measure
     estimate: Estimate
     p_value: float
     adjusted_p: float
 
 
 @dataclass(frozen=True)
-class TestResult(Measurement):
-    """One test on the release, with what it could have seen and what follows.
+class Unanswered:
+    """A measure that the number of patients cannot answer, and why."""
 
-    Attributes:
-        tolerance: the upper bound the study accepts.
-        power: probability of rejecting, at the first step of Holm, a leak as large as the tolerance.
-        minimum_detectable: smallest effect rejected there with 80 % power, on the scale of the estimate.
-        decision: this test's own verdict (never VOID).
-        subjects_to_settle: members (and as many holdout) that would about settle an inconclusive test; else None.
+    measure: Measure
+    why: str
+
+
+def setting_of(sites: Sequence[SiteStatistics]) -> Setting:
+    """What the audit had at hand; all sites must agree.
+
+    Raises:
+        InputError: if two sites answered another list of measures.
     """
-
-    __test__ = False  # not a test of pytest's, whatever its name says
-
-    tolerance: float
-    power: float
-    minimum_detectable: float
-    decision: Verdict
-    subjects_to_settle: int | None
+    settings = {site.setting for site in sites}
+    if len(settings) > 1:
+        raise InputError(f"audit: sites answered {len(settings)} different lists of measures; expected one")
+    return settings.pop()
 
 
-def measure(sites: Sequence[SiteStatistics], condition: Condition, policy: AuditPolicy) -> tuple[Measurement, ...]:
-    """The family on one condition, combined over sites that took part."""
-    estimates = [_estimate(sites, condition, test, 1 - policy.alpha) for test in policy.tests]
-    p_values = [_p_value(sites, condition, test) for test in policy.tests]
-    rows = zip(policy.tests, estimates, p_values, holm(p_values), strict=True)
+def unanswered(sites: Sequence[SiteStatistics]) -> tuple[Unanswered, ...]:
+    """Measures of T3 whose false-positive rate so few holdout patients cannot bound."""
+    found = []
+    for measure in setting_of(sites).of(("T3",)):
+        rate, n = fpr_of(measure), sum(site.sizes(measure).holdout for site in sites)
+        if not answerable(n, rate):
+            found.append(Unanswered(measure, f"not answerable with n = {n}: a false-positive rate of {rate:.0%} needs "
+                                    f"{needed_holdout(rate)} holdout patients in the half that is counted"))
+    return tuple(found)
+
+
+def measure(sites: Sequence[SiteStatistics], condition: Condition, measures: Sequence[Measure],
+            confidence: float) -> tuple[Measurement, ...]:
+    """Measures of one condition, combined over sites that took part; Holm over all of them."""
+    estimates = [estimate(sites, condition, one, confidence) for one in measures]
+    p_values = [p_value(sites, condition, one) for one in measures]
+    rows = zip(measures, estimates, p_values, holm(p_values), strict=True)
     return tuple(Measurement(*row) for row in rows)
 
 
-def decide(
-    sites: Sequence[SiteStatistics], policy: AuditPolicy, rng: np.random.Generator
-) -> tuple[TestResult, ...]:
-    """The family on the release, with power and decisions; `rng` draws the simulated audits behind T6's power."""
-    return tuple(_decide(row, sites, policy, rng) for row in measure(sites, "release", policy))
+def estimate(sites: Sequence[SiteStatistics], condition: Condition, one: Measure, confidence: float) -> Estimate:
+    """Point and bounds of one measure, each bound one-sided at `confidence`."""
+    if one.kind == "rank":
+        return stratified_auc([site.rank(condition, one) for site in sites], confidence)
+    if one.kind == "normal":
+        z, reach = _stouffer(sites, condition, one), float(norm.ppf(confidence))
+        sizes = [site.sizes(one) for site in sites]
+        return Estimate(z, z - reach, z + reach, confidence, sum(n.members for n in sizes),
+                        sum(n.holdout for n in sizes))
+    fewest = stratified_difference([site.counts(condition, one, "low") for site in sites], confidence)
+    most = stratified_difference([site.counts(condition, one, "high") for site in sites], confidence)
+    middle = (fewest.value + most.value) / 2
+    return Estimate(middle, fewest.low, most.high, confidence, fewest.n_members, fewest.n_holdout)
 
 
-def _decide(
-    row: Measurement, sites: Sequence[SiteStatistics], policy: AuditPolicy, rng: np.random.Generator
-) -> TestResult:
-    tolerance, alpha = policy.tolerance(row.id), policy.first_step_alpha
-    if row.adjusted_p <= policy.alpha:
-        decision = Verdict.LEAK
-    elif row.estimate.high <= tolerance:
-        decision = Verdict.NO_LEAK_FOUND
-    else:
-        decision = Verdict.INCONCLUSIVE
-    if row.id == "T6":
-        seen = power.replica_rate_power(sites, tolerance, alpha, policy.simulations, rng)
-        smallest = power.minimum_detectable_replica_rate(sites, alpha, CONVENTIONAL_POWER, policy.simulations, rng)
-    else:
-        statistics = [site.rank("release", row.id) for site in sites]
-        seen = auc_power(tolerance, statistics, alpha)
-        smallest = minimum_detectable_auc(stratified_standard_error(0.5, statistics), alpha, CONVENTIONAL_POWER)
-    settle = subjects_to_settle(row, tolerance, alpha) if decision is Verdict.INCONCLUSIVE else None
-    return TestResult(row.id, row.estimate, row.p_value, row.adjusted_p, tolerance, seen, smallest, decision, settle)
+def p_value(sites: Sequence[SiteStatistics], condition: Condition, one: Measure) -> float:
+    """One-sided p-value of one measure; suppressed counts are read so that it is largest."""
+    if one.kind == "rank":
+        return stratified_auc_p_value([site.rank(condition, one) for site in sites])
+    if one.kind == "normal":
+        return float(norm.sf(_stouffer(sites, condition, one)))
+    return count_test(one)([site.counts(condition, one, "low") for site in sites])
 
 
-def subjects_to_settle(row: Measurement, tolerance: float, alpha: float) -> int:
-    """Members, and as many holdout subjects, with which the same estimate would about decide the test.
+def count_test(one: Measure) -> Callable[[Sequence[CountPair]], float]:
+    """The test of a count measure: Clopper-Pearson bounds that must part for T3, else Fisher's, stratified."""
+    if one.test != "T3":
+        return stratified_exact_p_value
 
-    An estimate under the tolerance would pass, one above it be rejected; bounds shrink as 1/√n.
-    """
-    estimate = row.estimate
-    n = max(estimate.n_members, estimate.n_holdout)
-    if estimate.value < tolerance:
-        return ceil(n * ((estimate.high - estimate.value) / (tolerance - estimate.value)) ** 2)
-    reach = float(norm.ppf(1 - alpha))
-    if row.id == "T6":
-        return ceil(n * max(1.0, (estimate.value - estimate.low) / estimate.value) ** 2)
-    needed = reach * null_standard_error(n, n) / (estimate.value - 0.5)
-    return ceil(n * max(1.0, needed) ** 2)
+    def parted(pairs: Sequence[CountPair]) -> float:
+        return separation_p_value(RateCounts(
+            sum(pair.members for pair in pairs), sum(pair.n_members for pair in pairs),
+            sum(pair.holdout for pair in pairs), sum(pair.n_holdout for pair in pairs), fpr_of(one)))
+
+    return parted
 
 
-def _estimate(sites: Sequence[SiteStatistics], condition: Condition, test: TestId, confidence: float) -> Estimate:
-    if test != "T6":
-        return stratified_auc([site.rank(condition, test) for site in sites], confidence)
-    least = stratified_difference([site.replicas(condition, "low") for site in sites], confidence)
-    most = stratified_difference([site.replicas(condition, "high") for site in sites], confidence)
-    middle = (least.value + most.value) / 2
-    return Estimate(middle, least.low, most.high, confidence, least.n_members, least.n_holdout)
+def strata(sites: Sequence[SiteStatistics], one: Measure) -> list[Stratum]:
+    """The sites' patients behind a measure."""
+    return [Stratum(*site.sizes(one), site.minimum_count) for site in sites]
 
 
-def _p_value(sites: Sequence[SiteStatistics], condition: Condition, test: TestId) -> float:
-    if test != "T6":
-        return stratified_auc_p_value([site.rank(condition, test) for site in sites])
-    return stratified_exact_p_value([site.replicas(condition, "low") for site in sites])
+def families(sites: Sequence[SiteStatistics], policy: AuditPolicy) -> tuple[tuple[Measure, ...], tuple[Measure, ...]]:
+    """The measures that decide, and those that are reported apart; what cannot be answered is in neither."""
+    setting, silent = setting_of(sites), {row.measure for row in unanswered(sites)}
+    answered = [one for one in setting.measures if one not in silent]
+    return (tuple(one for one in answered if policy.decides(one)),
+            tuple(one for one in answered if not policy.decides(one)))
+
+
+def fpr_of(one: Measure) -> float:
+    """T3: the false-positive rate of a measure."""
+    return next(rate for end, rate in sorted(RATES.items(), reverse=True) if one.variant.endswith(end))
+
+
+def needed_holdout(rate: float) -> int:
+    """T3: holdout patients with which none seen bounds the false-positive rate by `rate` (95 %, one-sided)."""
+    return int(np.ceil(np.log(0.05) / np.log1p(-rate)))
+
+
+def _stouffer(sites: Sequence[SiteStatistics], condition: Condition, one: Measure) -> float:
+    """Σ w z / √Σ w², w = √(n_m n_h / (n_m + n_h)): sites count by their patients."""
+    pairs = [site.sizes(one) for site in sites]
+    weights = np.sqrt([n.members * n.holdout / (n.members + n.holdout) for n in pairs])
+    deviates = np.array([site.deviate(condition, one) for site in sites])
+    return float(weights @ deviates / np.linalg.norm(weights))
