@@ -23,7 +23,8 @@ TUMOUR: Final = (NECROTIC, OEDEMA, ENHANCING)
 """Label values of the whole tumour."""
 CORE: Final = (NECROTIC, ENHANCING)
 
-TISSUE_CHANNELS: Final = ((1,), (2,), (3,), (4,), (5,), (6,))
+TISSUE_CHANNELS: Final = ((1,), (2,), (3, 4, 5, 6))
+"""CSF, grey and white matter; a tumour counts as white matter: the space says what a brain is apart from it."""
 TUMOUR_CHANNELS: Final = (TUMOUR, CORE, (ENHANCING,))
 """Whole tumour, tumour core and enhancing tumour: the nested regions that gliomas are scored by."""
 
