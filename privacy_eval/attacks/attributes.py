@@ -146,7 +146,7 @@ def successes(subjects: np.ndarray, guesses: np.ndarray, spacing_mm: float | Seq
     smaller, larger = np.minimum(truth.volume, guess.volume), np.maximum(truth.volume, guess.volume)
     apart = np.linalg.norm(truth.centroid - guess.centroid, axis=1)  # NaN where one has no tumour: never within
     return {"volume": larger <= VOLUME_FACTOR * smaller * (1 + 1e-9),  # the factor itself counts, rounded or not
-             "place": neither | (apart <= PLACE_MM), "enhancement": truth.enhancing == guess.enhancing}
+            "place": neither | (apart <= PLACE_MM), "enhancement": truth.enhancing == guess.enhancing}
 
 
 @dataclass(frozen=True)

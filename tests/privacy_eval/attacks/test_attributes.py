@@ -33,7 +33,8 @@ def naive_successes(subject: np.ndarray, guess: np.ndarray, spacing: tuple[float
     if place is None or their_place is None:
         neither = place is None and their_place is None
         return {"volume": neither, "place": neither, "enhancement": (share > 0) == (their_share > 0)}
-    return {"volume": -1e-9 < 1.5 - max(volume / their_volume, their_volume / volume), "place": math.dist(place, their_place) <= 20,
+    factor = max(volume / their_volume, their_volume / volume)
+    return {"volume": factor < 1.5 + 1e-9, "place": math.dist(place, their_place) <= 20,
             "enhancement": (share > 0) == (their_share > 0)}
 
 
