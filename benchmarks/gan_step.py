@@ -8,13 +8,13 @@ hits all of them; ratios are of the same repeat.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import torch
 
 from benchmarks.results import quartiles, write_result
+from benchmarks.timing import interleaved
 from fl_components.contrast import VECTOR_SIZE
 from fl_components.networks.build import build_discriminator, build_generator
 from fl_components.networks.precision import Precision, choose_precision
@@ -47,7 +47,7 @@ def measure(study: Study, threads: int, repeats: int) -> dict[str, Any]:
     ours = choose_precision("auto")
     variants = {"float32": _step(study, batch, Precision(ours.device, bfloat16=False)),
                 "ours": _step(study, batch, ours), "augmentation": _augmentation(study, batch)}
-    seconds = _interleaved(variants, repeats)
+    seconds = interleaved(variants, repeats, _WARM_UP)
     return {
         "preset": study.preset, "grid": "×".join(map(str, study.grid.shape)), "threads": threads, "ours": ours.name,
         "seconds_float32": quartiles(seconds["float32"]), "seconds_ours": quartiles(seconds["ours"]),
@@ -75,18 +75,6 @@ def _augmentation(study: Study, batch: Batch) -> Callable[[], object]:
     settings = study.training.augmentation or Augmentation()
     rng = torch.Generator().manual_seed(study.seed)
     return lambda: augment(batch, settings, study.grid, rng)
-
-
-def _interleaved(variants: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
-    """Seconds of each variant in each repeat; the first calls, which choose kernels, are not counted."""
-    seconds: dict[str, list[float]] = {name: [] for name in variants}
-    for repeat in range(-_WARM_UP, repeats):
-        for name, variant in variants.items():
-            started = time.perf_counter()
-            variant()
-            if repeat >= 0:
-                seconds[name].append(time.perf_counter() - started)
-    return seconds
 
 
 def run(repeats: dict[str, int], threads: Sequence[int]) -> list[dict[str, Any]]:

@@ -51,6 +51,15 @@ TABLES: Final[dict[str, Layout]] = {
         "times_central": "federated ÷ central",
         "seconds_nvflare_start": "of it NVFlare's start, s", "seconds_nvflare_stop": "of it NVFlare's stop, s",
         "times_central_net": "federated ÷ central without start and stop"}),), _MEDIAN),
+    "distances": Layout("distances", ("distances", Rows(), Columns({
+        "synthetic": "synthetic images", "seconds_product": "one product, s", "seconds_ours": "ours, s",
+        "times_product": "ours ÷ product", "seconds_sklearn": "scikit-learn, s", "seconds_loop": "NumPy loop, s"})),
+        _MEDIAN),
+    "distances_memory": Layout("distances", ("memory", Rows(), Columns({
+        "synthetic": "synthetic images", "chunk_mib": "chunk, MiB", "peak_mib": "peak beside the arguments, MiB"})),
+        "One run, allocations traced"),
+    "distances_spaces": Layout("distances", ("spaces", Rows(), Columns({
+        "way": "space or registration", "ms_per_image": "an image, ms"})), _MEDIAN),
     "demo_cost": Layout("demo_cost", ("stages", Rows(), Columns({
         "stage": "stage", "seconds": "seconds", "peak_gib": "peak memory, GiB"})), "One run, sampled once a second"),
     "quality": Layout("quality", ("sites", "all", _PAINTERS, Columns(_QUALITY), "mean"), f"{_MEAN}, all sites"),
