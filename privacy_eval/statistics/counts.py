@@ -68,6 +68,7 @@ def clopper_pearson(count: int, n: int, confidence: float = 0.95) -> tuple[float
     return low, high
 
 
+@lru_cache(maxsize=16384)  # as below, the quantile being slow
 def wilson(count: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """Score bounds of a rate, each one-sided at `confidence` (Wilson 1927)."""
     z = float(norm.ppf(confidence))
