@@ -16,16 +16,17 @@ COMPONENTS: Final = 8
 NEIGHBOURS: Final = 20
 """As in the published attack's own code."""
 
-LARGEST_CONDITION: Final = 1e10
-"""Condition number from which a covariance counts as singular: beyond it a density is rounding errors."""
+LEAST_VARIANCE: Final = 1e-10
+"""A covariance with a smaller eigenvalue, as a share of the first component's variance, counts as singular: the
+density would be one of rounding errors."""
 
 
 def domias_scores(queries: np.ndarray, release: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """T2 DOMIAS: log p_S(x) − log p_R(x) by Gaussian kernels (van Breugel et al. 2023, arXiv 2302.12580).
 
     Densities are those of `COMPONENTS` principal components fitted on S ∪ R, with Scott's bandwidth. The last
-    components are dropped until either set has more rows than components and a covariance that can be inverted
-    (`LARGEST_CONDITION`); where none is left, as for a release of one repeated image, every score is 0: the attack
+    components are dropped until each set has more rows than components and a covariance that can be inverted
+    (`LEAST_VARIANCE`); where none is left, as for a release of one repeated image, every score is 0: the attack
     cannot say anything, the nearest-neighbour attacks can. No query takes part in the fit.
 
     Args:
@@ -43,7 +44,8 @@ def domias_scores(queries: np.ndarray, release: np.ndarray, reference: np.ndarra
     pca = PCA(components, random_state=0)  # many features are reduced by a randomised method: the same each time
     pca.fit(both)
     sets = [pca.transform(np.asarray(vectors, np.float64)) for vectors in (release, reference)]
-    while components and not all(_invertible(points[:, :components]) for points in sets):
+    least = LEAST_VARIANCE * pca.explained_variance_[0]
+    while components and not all(_invertible(points[:, :components], least) for points in sets):
         components -= 1
     if not components:
         return np.zeros(len(queries))
@@ -77,7 +79,7 @@ def dpi_scores(
     return np.log((synthetic + 0.5) / (k - synthetic + 0.5)) - np.log(len(release) / len(reference))
 
 
-def _invertible(points: np.ndarray) -> bool:
+def _invertible(points: np.ndarray, least: float) -> bool:
     if len(points) <= points.shape[1]:
         return False
-    return bool(np.linalg.cond(np.atleast_2d(np.cov(points, rowvar=False))) < LARGEST_CONDITION)
+    return bool(np.linalg.eigvalsh(np.atleast_2d(np.cov(points, rowvar=False)))[0] > least)
