@@ -9,7 +9,7 @@ Threshold: fixed beforehand it costs nothing. Otherwise the octiles of the poole
 above them all, as published implementations count it) and the error probability is divided by their number k ≤ 8.
 Candidates are chosen from the pooled scores alone, never by which guesses were right: the corners of the ROC curve
 would depend on the coins. The one-run bounds hold given the scores, so for them this is exact; for the two-population
-bounds it is the field's convention (simulated: 400 canaries of a correct mechanism exceed its μ in none of 300 runs).
+bounds it is the field's convention (simulated: 400 canaries of a correct mechanism exceed its μ in 2 of 3,000 runs).
 All distinct scores would be as valid and weaker: with 400 canaries k = 401 costs one run nearly all it can show.
 
 What m canaries can show is limited. Perfect attack, confidence .95, m = 400, δ = 1e-5, fixed threshold against
