@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Console
 
+from jobs.default_command import DEFAULT, GroupWithDefault
 from privacy_eval.errors import InputError
 
 EXIT_CODES: Final = {"NO LEAK FOUND AT THE STATED POWER": 0, "LEAK": 1, "INCONCLUSIVE": 3, "VOID": 4}
@@ -21,6 +22,12 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
                   help="Labelled synthetic brain-tumour MRI from hospitals that share no patient, audited there.")
 cohort_app = typer.Typer(no_args_is_help=True, help="A site's subjects: simulate them, check them.")
 app.add_typer(cohort_app, name="cohort")
+audit_app = typer.Typer(cls=GroupWithDefault, help="""Attack a run's release at every site, or plan to.
+
+Example: fedsynth audit runs/demo --format json
+
+Exit code: 0 no leak found at the stated power, 1 LEAK, 3 INCONCLUSIVE, 4 VOID; 2 bad input.""")
+app.add_typer(audit_app, name="audit")
 
 
 class Format(StrEnum):
@@ -101,7 +108,7 @@ def synthesize_command(run: Run, replace: Annotated[bool, typer.Option(help="Rep
     run_command(lambda talk: synthesize(_folder(run), talk, replace), output)
 
 
-@app.command("audit")
+@audit_app.command(DEFAULT, hidden=True)
 def audit_command(run: Run, output: Output = Format.TEXT) -> None:
     """Attack the release at every site under NVFlare, combine the statistics into a verdict, write the report.
 
@@ -112,6 +119,25 @@ def audit_command(run: Run, output: Output = Format.TEXT) -> None:
     from jobs.audit import audit
 
     raise typer.Exit(EXIT_CODES[run_command(lambda talk: audit(_folder(run), talk), output)["verdict"]])
+
+
+@audit_app.command("plan")
+def audit_plan(
+        run: Annotated[Path | None, typer.Argument(help="A run folder whose cohorts are prepared.")] = None,
+        sites: Annotated[str | None, typer.Option(help="Or all patients of each site: 175,125,95,80.")] = None,
+        members: Annotated[str | None, typer.Option(help="Or members of each site: 70,50.")] = None,
+        holdout: Annotated[str | None, typer.Option(help="With --members: holdout patients of each site.")] = None,
+        study: Annotated[Path | None, typer.Option(help="A study.toml: policy and shares of the split.")] = None,
+        minimum_count: Annotated[int | None, typer.Option(min=1, help="Suppression limit of every site.")] = None,
+        output: Output = Format.TEXT) -> None:
+    """Say what an audit of so many patients could show, before anything is trained; no scan is read.
+
+    Example: fedsynth audit plan --sites 175,125,95,80
+    """
+    from jobs.plan import Numbers, plan_audit
+
+    numbers = Numbers(run, study, sites, members, holdout, minimum_count)
+    run_command(lambda talk: plan_audit(numbers, talk), output)
 
 
 @app.command("report")

@@ -1,0 +1,30 @@
+"""A command group that is also a command: what names none of its commands is for the default one."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+from typer.core import TyperGroup
+
+DEFAULT: Final = "default"
+"""Name under which the default command is registered, hidden; it cannot be typed."""
+
+
+class GroupWithDefault(TyperGroup):
+    """`audit plan` runs the command `plan`; `audit RUN …` and `audit --OPTION …` run the default one.
+
+    A run folder that has a command's name is given as `./plan`.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the default command's name first unless a command or the group's help was asked for."""
+        typed = [name for name in self.commands if name != DEFAULT]
+        asked = args and (args[0] in typed or args[0] in ctx.help_option_names)
+        return super().parse_args(ctx, args if asked else [DEFAULT, *args])
+
+    def resolve_command(self, ctx: click.Context,
+                        args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """The default command goes without a name, so that its usage line reads as it is typed."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return ("" if name == DEFAULT else name), command, rest
