@@ -28,6 +28,8 @@ Example: fedsynth audit runs/demo --format json
 
 Exit code: 0 no leak found at the stated power, 1 LEAK, 3 INCONCLUSIVE, 4 VOID; 2 bad input.""")
 app.add_typer(audit_app, name="audit")
+pretrain_app = typer.Typer(no_args_is_help=True, help="Networks that ship, made again from simulated subjects alone.")
+app.add_typer(pretrain_app, name="pretrain")
 
 
 class Format(StrEnum):
@@ -165,6 +167,23 @@ def demo_command(run: Run = Path("runs/demo"), sites: Sites = 4, rounds: Rounds 
     from jobs.demo import demo
 
     run_command(lambda talk: demo(run, talk, sites, rounds), output)
+
+
+@pretrain_app.command("embedding")
+def pretrain_embedding(
+        seed: Annotated[int, typer.Option(min=0, help="Of the subjects, the first weights and every draw.")] = 0,
+        steps: Annotated[int, typer.Option(min=1, help="Of training, about 2 s each on one core.")] = 150,
+        weights: Annotated[Path, typer.Option("--output", help="The file to write.")] = Path("embedding.safetensors"),
+        output: Output = Format.TEXT) -> None:
+    """Train the audit's learned space: scans of one person near, of others far; from simulated subjects alone.
+
+    Same seed and steps, same weights on the same machine with as many threads.
+
+    Example: fedsynth pretrain embedding --seed 0 --output embedding.safetensors
+    """
+    from jobs.pretrain import embedding
+
+    run_command(lambda talk: embedding(weights, talk, seed, steps), output)
 
 
 def _folder(path: Path) -> Any:  # noqa: ANN401 - imported late

@@ -1,0 +1,55 @@
+"""`fedsynth pretrain`: networks that ship, made from simulated subjects alone."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from fl_components.networks.embedding import save_embedding
+from fl_components.networks.precision import choose_precision
+from fl_components.training.embedding import Recipe, sample_pool, train_embedding
+from jobs.output import Talk
+from jobs.workers import worker_pool
+from privacy_eval.errors import InputError
+
+
+def embedding(output: Path, talk: Talk, seed: int, steps: int, recipe: Recipe | None = None) -> dict[str, Any]:
+    """Train the audit's embedding and write its weights; a file that is there is replaced at the end.
+
+    Args:
+        output: the .safetensors file.
+        talk: progress.
+        seed: of the anatomies, the initial weights and every draw.
+        steps: of training.
+        recipe: how, by default as the shipped weights were made.
+
+    Raises:
+        InputError: if the output cannot be a file.
+    """
+    if output.is_dir():
+        raise InputError(f"--output {output}: is a folder; expected the name of a .safetensors file")
+    recipe = recipe or Recipe()
+    with talk.stage(f"Sampling {recipe.subjects} simulated subjects") as advance, worker_pool() as pool:
+        anatomies = sample_pool(recipe, seed, pool, lambda done: advance(done / recipe.subjects, ""))
+    losses: list[float] = []
+    with talk.stage(f"Training the embedding for {steps} steps") as advance:
+        def on_step(done: int, loss: float) -> None:
+            losses.append(loss)
+            advance(done / steps, f"loss {loss:.3f}")
+
+        network = train_embedding(anatomies, recipe, seed, steps, on_step)
+    last = losses[-max(1, steps // 10):]
+    digest = save_embedding(network, output, _provenance(recipe, seed, steps))
+    return {"weights": str(output), "sha256": digest, "bytes": output.stat().st_size,
+            "parameters": sum(parameter.numel() for parameter in network.parameters()), "seed": seed, "steps": steps,
+            "last_loss": round(sum(last) / len(last), 4), "seconds": round(sum(talk.seconds.values()), 1)}
+
+
+def _provenance(recipe: Recipe, seed: int, steps: int) -> dict[str, str]:
+    """What the weights file says of where it comes from."""
+    return {"command": f"fedsynth pretrain embedding --seed {seed} --steps {steps}", "seed": str(seed),
+            "steps": str(steps), "trained_on": f"{recipe.subjects} simulated subjects of the public sampler, no scan",
+            "precision": choose_precision("auto").name, "python": platform.python_version(),
+            **{package: version(package) for package in ("fedsynth", "numpy", "scipy", "torch")}}
