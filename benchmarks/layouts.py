@@ -56,7 +56,8 @@ TABLES: Final[dict[str, Layout]] = {
         "times_product": "ours ÷ product", "seconds_sklearn": "scikit-learn, s", "seconds_loop": "NumPy loop, s"})),
         _MEDIAN),
     "distances_memory": Layout("distances", ("memory", Rows(), Columns({
-        "synthetic": "synthetic images", "chunk_mib": "chunk, MiB", "peak_mib": "peak beside the arguments, MiB"})),
+        "chunk_mib": "chunk, MiB", "synthetic": "synthetic images",
+        "peak_mib_single": "peak beside float32 vectors, MiB", "peak_mib_half": "peak beside float16 vectors, MiB"})),
         "One run, allocations traced"),
     "distances_spaces": Layout("distances", ("spaces", Rows(), Columns({
         "way": "space or registration", "ms_per_image": "an image, ms"})), _MEDIAN),
@@ -69,6 +70,9 @@ TABLES: Final[dict[str, Layout]] = {
         f"{heading[0].upper()}{heading[1:]}. {_MEAN}") for figure, heading in _QUALITY.items()},
     "simulator_gap": Layout("simulator_gap", ("sites", "all", Rows("region"), Columns(_GAP)), f"{_MEAN}, all sites"),
     "simulator_gap_sites": Layout("simulator_gap", ("sites", Rows("site"), Rows("region"), Columns(_GAP)), _MEAN),
+    "embedding": Layout("embedding", ("degradations", Rows("copy"), Rows("space", ("embedding", "voxels", "coarse")),
+                                      Columns({"top1": "top-1", "auc": "AUC"})),
+                        "Top-1 (Wilson's 95 % interval), AUC same against other (95 % bootstrap interval)"),
     "membership": Layout("membership", (Rows("generator", ("demo", "memorising")), Rows("attack"), Columns({
         "": "AUC", "n_members": "members", "n_holdout": "holdout", "p_value": "p"})),
         "AUC (95 % interval), one-sided p"),

@@ -1,4 +1,4 @@
-"""Two spaces of label maps: the whole anatomy, and the tumour alone.
+"""Two spaces of label maps: the anatomy without its tumour, and the tumour alone.
 
 A label map identifies a person as an image does, and a released label map is a release of its own. Values are those
 of the study's anatomies: 0 background, 1 CSF, 2 grey matter, 3 white matter, 4 necrotic core, 5 oedema,
@@ -51,7 +51,9 @@ class MaskSpace:
 
     @classmethod
     def anatomy(cls, public: ImageSet, maximum_voxels: int = MAXIMUM_VOXELS) -> MaskSpace:
-        """The space "anatomy": each cube's share of every tissue, less the mean of public label maps, at length 1.
+        """The space "anatomy": each cube's share of CSF, grey and white matter, less the public mean, at length 1.
+
+        A tumour counts as white matter, so that the space neither sees nor helps to find it.
 
         Args:
             public: images with label maps that belong to no member and no holdout subject.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
-from scipy.ndimage import affine_transform, map_coordinates
+from scipy.ndimage import map_coordinates
 from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
@@ -73,13 +73,25 @@ def to_template(picture: Picture, template: TemplateMoments) -> Picture:
     centre, spread = found
     extended = (spread > 0) & (template.spread > 0)
     stretch = np.divide(spread, template.spread, out=np.ones_like(spread), where=extended)
-    offset = centre - stretch * template.centre
+    sources = [middle + scale * (np.arange(length) - target) for middle, scale, target, length in
+               zip(centre, stretch, template.centre, picture.images.shape[1:], strict=True)]
+    return Picture(_linear(picture.images, sources), None if picture.labels is None else
+                   _nearest(picture.labels, sources))
 
-    def moved(volume: np.ndarray, order: int) -> np.ndarray:
-        return affine_transform(volume, stretch, offset, order=order, mode="grid-constant")
 
-    images = np.stack([moved(np.asarray(volume, np.float32), 1) for volume in picture.images])
-    return Picture(images, None if picture.labels is None else moved(picture.labels, 0))
+def _linear(images: np.ndarray, sources: list[np.ndarray]) -> np.ndarray:
+    """Interpolation at positions along each axis: without turn or shear it is one small matrix an axis."""
+    moved = np.asarray(images, np.float32)
+    for source in sources:  # contracting the first grid axis puts it last, so that after all axes the order is back
+        weights = np.maximum(0, 1 - np.abs(source - np.arange(len(source))[:, None])).astype(np.float32)
+        moved = np.tensordot(moved, weights, axes=(1, 0))
+    return moved
+
+
+def _nearest(labels: np.ndarray, sources: list[np.ndarray]) -> np.ndarray:
+    """The label at the nearest voxel; outside the grid 0."""
+    rows = [np.clip(np.rint(source).astype(int) + 1, 0, len(source) + 1) for source in sources]
+    return np.pad(labels, 1)[np.ix_(*rows)]
 
 
 def _moments(images: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:

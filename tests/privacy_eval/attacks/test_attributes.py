@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import norm
+from scipy.optimize import brentq
 
-from privacy_eval.attacks.attributes import TumourAttributes, infer, residual_risk, successes, without_tumour
+from privacy_eval.attacks.attributes import TumourAttributes, infer, residual_risk, successes
 from privacy_eval.errors import InputError
-from privacy_eval.statistics.counts import CountPair
+from privacy_eval.statistics.counts import CountPair, wilson
 
 
 def naive_attributes(labels: np.ndarray, spacing: tuple[float, ...]) -> tuple[float, list[float] | None, float]:
@@ -83,15 +83,6 @@ def test_volume_is_right_within_a_factor(size: int, right: bool) -> None:
     assert successes(subject, guess, 1.1)["volume"][0] == right
 
 
-def test_the_tumours_place_is_filled_with_the_nearest_tissue() -> None:
-    labels = np.array([[0, 1, 5, 6, 4, 3, 0], [0, 1, 1, 5, 3, 3, 0]])
-    filled = without_tumour(labels)
-    assert filled[0].tolist() in ([0, 1, 1, 1, 3, 3, 0], [0, 1, 1, 3, 3, 3, 0])
-    assert filled[1, 3] in (1, 3)
-    np.testing.assert_array_equal(without_tumour(filled), filled)
-    assert not without_tumour(np.full((3, 3), 5)).any()
-
-
 def test_a_copy_in_the_release_tells_a_members_tumour() -> None:
     rng = np.random.default_rng(0)
     members, holdout, others = (tumours(40, rng, (8, 8, 8)) for _ in range(3))
@@ -119,41 +110,51 @@ def test_the_nearest_image_of_a_patient_is_attacked() -> None:
         np.testing.assert_array_equal(right, expected[name])
 
 
-def naive_residual(right: CountPair, confidence: float) -> tuple[float, float]:
-    """Anonymeter's formulas written out: Wilson centres and errors, then the error's propagation."""
-    z = norm.ppf(confidence)
-
-    def rate(count: int, n: int) -> tuple[float, float]:
-        centre = (count + z**2 / 2) / (n + z**2)
-        return centre, z / (n + z**2) * math.sqrt(count * (n - count) / n + z**2 / 4)
-
-    (attack, attack_error), (control, control_error) = (
-        rate(right.members, right.n_members), rate(right.holdout, right.n_holdout))
-    by_attack, by_control = 1 / (1 - control), (attack - 1) / (1 - control) ** 2
-    error = math.sqrt((by_attack * attack_error) ** 2 + (by_control * control_error) ** 2)
-    return (attack - control) / (1 - control), error
+def naive_ratio_bound(main: float, main_limit: float, control: float, control_limit: float, side: int) -> float:
+    """The ratio R at which the bound of main − R control (limits combined by squares) is 0, by bisection."""
+    def bound(ratio: float) -> float:
+        return main - ratio * control + side * math.hypot(main - main_limit, ratio * (control_limit - control))
+    return float(brentq(bound, 0, 1e6, xtol=1e-13)) if bound(0) * bound(1e6) < 0 else math.inf
 
 
-@given(st.integers(1, 80), st.integers(1, 80), st.data())
+@given(st.integers(2, 80), st.integers(2, 80), st.data())
 @settings(max_examples=60, deadline=None)
-def test_residual_risk_is_anonymeters(n_members: int, n_holdout: int, data: st.DataObject) -> None:
-    right = CountPair(data.draw(st.integers(0, n_members)), n_members, data.draw(st.integers(0, n_holdout)), n_holdout)
-    found, (value, error) = residual_risk(right, 0.9), naive_residual(right, 0.9)
-    assert found.risk.value == pytest.approx(value, abs=1e-9)
-    assert found.risk.low == pytest.approx(value - error, abs=1e-9)
-    assert found.risk.high == pytest.approx(min(1, value + error), abs=1e-9)
+def test_residual_risk_carries_wilson_limits_to_the_ratio(n_members: int, n_holdout: int, data: st.DataObject) -> None:
+    right = CountPair(data.draw(st.integers(1, n_members - 1)), n_members,
+                      data.draw(st.integers(0, n_holdout - 1)), n_holdout)
+    found = residual_risk(right, 0.9)
+    main, control = 1 - right.members / n_members, 1 - right.holdout / n_holdout
+    main_limits = wilson(n_members - right.members, n_members, 0.9)
+    control_limits = wilson(n_holdout - right.holdout, n_holdout, 0.9)
+    least = naive_ratio_bound(main, main_limits[0], control, control_limits[1], -1)
+    most = naive_ratio_bound(main, main_limits[1], control, control_limits[0], 1)
+    assert found.risk.value == pytest.approx(max(-1, (control - main) / control), abs=1e-9)
+    assert found.risk.high == pytest.approx(max(-1, 1 - least), abs=1e-6)
+    assert found.risk.low == pytest.approx(max(-1, 1 - most), abs=1e-6)
     assert found.warning == (right.members * n_holdout <= right.holdout * n_members)
+
+
+@pytest.mark.parametrize(("members", "holdout", "value", "low", "high"), [
+    (20, 20, 0, -1, 1), (15, 20, -1, -1, None), (20, 0, 1, None, 1), (0, 20, -1, -1, -1), (0, 0, 0, None, None)])
+def test_residual_risk_of_rates_at_their_ends(members: int, holdout: int, value: float, low: float | None,
+                                              high: float | None) -> None:
+    found = residual_risk(CountPair(members, 20, holdout, 20))
+    assert found.risk.value == pytest.approx(value)
+    assert low is None or found.risk.low == pytest.approx(low)
+    assert high is None or found.risk.high == pytest.approx(high)
+    assert found.warning == (members <= holdout)
 
 
 def test_residual_risk_of_large_counts_is_the_plain_ratio() -> None:
     found = residual_risk(CountPair(70_000, 100_000, 40_000, 100_000))
-    assert found.risk.value == pytest.approx((0.7 - 0.4) / 0.6, abs=1e-4)
+    assert found.risk.value == pytest.approx((0.7 - 0.4) / 0.6)
+    assert found.risk.high - found.risk.low < 0.02
     assert (found.main, found.control) == (0.7, 0.4)
 
 
-def test_bounds_cover_at_their_level_under_the_null() -> None:
-    rng = np.random.default_rng(2)
-    counts = rng.binomial(60, 0.4, (2000, 2))
+@pytest.mark.parametrize("rate", [0.3, 0.6, 0.9, 0.95])
+def test_the_lower_bound_keeps_its_level_under_the_null(rate: float) -> None:
+    counts = np.random.default_rng(2).binomial(60, rate, (2000, 2))
     low = [residual_risk(CountPair(int(m), 60, int(h), 60)).risk.low for m, h in counts]
     assert np.mean(np.array(low) > 0) < 0.07
 

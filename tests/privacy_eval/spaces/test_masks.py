@@ -65,24 +65,32 @@ def test_an_image_without_a_tumour_is_far_from_everything() -> None:
     np.testing.assert_allclose(distance_matrix(vectors, vectors), expected, rtol=1e-6)
 
 
-def test_anatomy_is_the_one_hot_map_less_the_public_mean() -> None:
+def tissues(labels: np.ndarray) -> np.ndarray:
+    return np.stack([labels == 1, labels == 2, labels >= 3]).astype(float)
+
+
+def test_anatomy_is_the_tissues_less_the_public_mean() -> None:
     public, subject = random_labels(4, 2), random_labels(1, 3)
-
-    def one_hot(labels: np.ndarray) -> np.ndarray:
-        return np.stack([labels == value for value in range(1, 7)]).ravel().astype(float)
-
-    centred = one_hot(subject.labels[0]) - np.mean([one_hot(labels) for labels in public.labels], axis=0)
+    centred = tissues(subject.labels[0]) - np.mean([tissues(labels) for labels in public.labels], axis=0)
     space = MaskSpace.anatomy(public)
     assert space.name == "anatomy"
-    np.testing.assert_allclose(space.map(subject)[0], centred / np.linalg.norm(centred), atol=1e-6)
+    np.testing.assert_allclose(space.map(subject)[0], centred.ravel() / np.linalg.norm(centred), atol=1e-6)
+
+
+def test_the_tumour_does_not_count_for_the_anatomy() -> None:
+    labels = random_labels(1, 9).labels
+    tumour, other_tumour = labels.copy(), labels.copy()
+    tumour[labels >= 3], other_tumour[labels >= 3] = 5, 6
+    space = MaskSpace.anatomy(random_labels(3, 10))
+    np.testing.assert_array_equal(space.map(cases(tumour)), space.map(cases(other_tumour)))
 
 
 def test_pooled_anatomies_keep_shares_of_cubes() -> None:
     public, subject = random_labels(1, 4, (4, 4)), random_labels(1, 5, (4, 4))
-    space = MaskSpace.anatomy(public, maximum_voxels=4)
-    shares = [[np.mean(labels[0][x:x + 2, y:y + 2] == value) for value in range(1, 7) for x in (0, 2) for y in (0, 2)]
+    shares = [[channel[x:x + 2, y:y + 2].mean() for channel in tissues(labels[0]) for x in (0, 2) for y in (0, 2)]
               for labels in (public.labels, subject.labels)]
     centred = np.subtract(shares[1], shares[0])
+    space = MaskSpace.anatomy(public, maximum_voxels=4)
     np.testing.assert_allclose(space.map(subject)[0], centred / np.linalg.norm(centred), atol=1e-6)
 
 

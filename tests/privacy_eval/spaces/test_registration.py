@@ -67,6 +67,24 @@ def test_a_stretched_image_is_brought_to_size() -> None:
     assert set(np.unique(back.labels)) == {0, 3}
 
 
+@pytest.mark.parametrize("grid", [(12, 14, 10), (20, 17)])
+def test_resampling_is_that_of_the_affine(grid: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(8)
+    picture = Picture(brain(8, grid), rng.integers(0, 7, grid).astype(np.uint8))
+    template = TemplateMoments(rng.uniform(4, 8, len(grid)), rng.uniform(1, 4, len(grid)))
+    centre, spread = naive_moments(picture.images)
+    stretch = spread / template.spread
+    offset = centre - stretch * template.centre
+    found = to_template(picture, template)
+    assert found.labels is not None
+    assert found.labels.dtype == np.uint8
+    for moved, volume in zip(found.images, picture.images, strict=True):
+        expected = affine_transform(volume, stretch, offset, order=1, mode="grid-constant")
+        np.testing.assert_allclose(moved, expected, atol=1e-5)
+    expected = affine_transform(picture.labels, stretch, offset, order=0, mode="grid-constant")
+    np.testing.assert_array_equal(found.labels, expected)
+
+
 def test_an_image_with_the_templates_moments_stays() -> None:
     picture = Picture(brain(0), None)
     same = to_template(picture, TemplateMoments.of(as_set(picture)))
