@@ -1,194 +1,178 @@
-"""The audit inside one site: it sees members and holdout, and hands back `SiteStatistics` only."""
+"""The audit inside one site: it sees members and holdout, and hands back what may leave apart from what may not."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from privacy_eval.attacks import blind, nearest, reconstruction, replicas
-from privacy_eval.errors import InputError
+from privacy_eval.attacks import blind
+from privacy_eval.battery import SPACES, Condition, Setting
 from privacy_eval.site import controls
-from privacy_eval.site.answer import CONDITIONS, Condition, ConditionStatistics, ReplicaCounts, SiteStatistics
-from privacy_eval.spaces.nearest import nearest_distance
-from privacy_eval.spaces.voxels import FeatureSpace
-from privacy_eval.statistics.counts import suppress
-from privacy_eval.statistics.ranks import mann_whitney_u
+from privacy_eval.site.answer import SiteStatistics
+from privacy_eval.site.attacker import Attacker, Target, audited, map_all
+from privacy_eval.site.evidence import PairedErrors, SiteEvidence
+from privacy_eval.site.inside import InsideFindings, look_inside
+from privacy_eval.spaces.images import ImageSet, Picture
+from privacy_eval.spaces.masks import MaskSpace
+from privacy_eval.spaces.registration import TemplateMoments, to_template
+from privacy_eval.spaces.space import Space
+from privacy_eval.spaces.voxels import COARSE_VOXELS, VoxelSpace
+
+Progress = Callable[[str], None]
+"""Called with what is being done; may raise to stop."""
 
 
 @dataclass(frozen=True)
-class PairedErrors:
-    """One error a subject, in the order of the volumes: members of shape (n_m,), holdout of shape (n_h,)."""
+class SiteAudit:
+    """One site's audit: the answer, which may leave, and the findings, which stay; no findings of an abstention."""
 
-    members: np.ndarray
-    holdout: np.ndarray
+    answer: SiteStatistics
+    inside: InsideFindings | None
 
 
 @dataclass(frozen=True)
-class GeneratorErrors:
-    """What T4 needs: errors (mean absolute, same mask and units) of three ways to paint a subject.
+class AuditTerms:
+    """A site's own conditions.
 
     Attributes:
-        reconstruction: the audited generator, given the subject's own anatomy and contrast.
-        predictability: a lookup table that paints each tissue with the subject's own contrast.
-        untrained: a generator that never saw any site's subject (public pre-training only, or none), given the
-            same input. It is T4's negative control: a function of one subject, fixed before the split, so that
-            members and holdout are exchangeable. (The lookup table itself cannot serve: its score is 0 for all.)
+        site: its name.
+        minimum_subjects: below that many members or holdout patients the site abstains.
+        minimum_count: counts from 1 below it are suppressed.
+        audit_number: which audit of the study this is at the site, counted from 1.
     """
 
-    reconstruction: PairedErrors
-    predictability: PairedErrors
-    untrained: PairedErrors
+    site: str = "site"
+    minimum_subjects: int = 20
+    minimum_count: int = 5
+    audit_number: int = 1
 
 
-@dataclass(frozen=True)
-class SiteEvidence:
-    """What a site holds against a release. It never leaves the site.
-
-    Attributes:
-        members: volumes trained on, (n_m, C, X, Y, Z) float32.
-        holdout: volumes never trained on, (n_h, C, X, Y, Z).
-        unseen: volumes of further subjects nobody trained on (the test part), (n_u, C, X, Y, Z): they make the
-            negative control and are scored in no test.
-        errors: what T4 needs; None where there is no generator to query, and then T4 is not run.
-    """
-
-    members: np.ndarray
-    holdout: np.ndarray
-    unseen: np.ndarray
-    errors: GeneratorErrors | None = None
-
-    def check(self) -> None:
-        """Refuse evidence that does not fit together.
-
-        Raises:
-            InputError: naming the part, what was found and what was expected.
-        """
-        if len(self.unseen) == 0:
-            raise InputError("evidence: no unseen subject; expected at least one for the negative control")
-        for name in ("holdout", "unseen"):
-            found, expected = getattr(self, name).shape[1:], self.members.shape[1:]
-            if found != expected:
-                raise InputError(f"evidence: {name} volumes have shape {found}; expected {expected} as the members'")
-        if self.errors is not None:
-            _check_errors(self.errors, len(self.members), len(self.holdout))
-
-
-def audit_site(
-    evidence: SiteEvidence,
-    release: np.ndarray,
-    reference: np.ndarray | None,
-    rng: np.random.Generator,
-    minimum_subjects: int = 20,
-    minimum_count: int = 5,
-    site: str = "site",
-) -> SiteStatistics:
+def audit_site(evidence: SiteEvidence, release: ImageSet, reference: ImageSet | None, learned: Sequence[Space],
+               rng: np.random.Generator, terms: AuditTerms, progress: Progress = lambda stage: None) -> SiteAudit:
     """Attack the release and the two controls with one site's members and holdout.
 
     Args:
-        evidence: the site's subjects and, if there is a generator, its errors on them.
-        release: synthetic volumes, (n_s, C, X, Y, Z).
-        reference: public simulated volumes, (n_r, C, X, Y, Z), for the feature space and T2; None: no T2, and
-            the space is centred on the release.
-        rng: draws the leaked half, the noise and V0's folds; it should be the site's own.
-        minimum_subjects: below that many members or holdout subjects the site abstains.
-        minimum_count: counts from 1 below it are suppressed.
-        site: the site's name.
+        evidence: the site's patients and, if there is a generator, its errors on them.
+        release: synthetic images.
+        reference: public simulated images: spaces are fitted on them, T2 and T9 need them. None: the spaces are
+            fitted on the release, and neither is run.
+        learned: spaces besides those of voxels and masks, such as an embedding.
+        rng: draws the leaked half, the noise, T3's halves, permutations and V0's folds; the site's own.
+        terms: the site's own conditions.
+        progress: told what is being done.
 
     Raises:
-        InputError: if the volumes' shapes differ or there is nothing to compare with.
+        InputError: if shapes differ or there is nothing to compare with.
     """
-    if min(len(evidence.members), len(evidence.holdout)) < minimum_subjects:
-        return SiteStatistics.abstention(site, minimum_count)
-    evidence.check()
-    space = FeatureSpace.fit(release if reference is None else reference)
-    attacker = _DistanceAttacker(space, evidence, reference, minimum_count)
-    leaked = controls.leaked_members(len(evidence.members), rng)
-    synthetic = space.map(release)
-    copies = space.map(controls.noisy_copies(evidence.members, leaked, rng))
-    others = space.map(controls.noisy_copies(evidence.unseen, np.arange(len(evidence.unseen)), rng))
-    releases: dict[Condition, np.ndarray] = {
-        "release": synthetic,
-        "positive": np.concatenate([synthetic, copies]),
-        "negative": others,
-    }
-    generators = _reconstruction_u(evidence.errors, leaked)
-    return SiteStatistics(
-        site=site,
-        n_members=len(evidence.members),
-        n_holdout=len(evidence.holdout),
-        minimum_count=minimum_count,
-        blind_u=attacker.blind_u(evidence, rng),
-        conditions={name: attacker.attack(volumes, generators[name]) for name, volumes in releases.items()},
-    )
+    setting = setting_for(evidence, release, reference, learned)
+    if min(evidence.members.n_patients, evidence.holdout.n_patients) < terms.minimum_subjects:
+        return SiteAudit(SiteStatistics.abstention(terms.site, setting, terms.minimum_count), None)
+    evidence.check(release, reference)
+    progress("registering")
+    template = TemplateMoments.of(release if reference is None else reference)
+    release, evidence = registered(release, template), _registered_evidence(evidence, template)
+    reference = None if reference is None else registered(reference, template)
+    spaces = public_spaces(release if reference is None else reference, setting, learned)
+    progress("mapping")
+    members, holdout = map_all(spaces, evidence.members), map_all(spaces, evidence.holdout)
+    attacker = Attacker(setting, evidence, members, holdout,
+                        None if reference is None else map_all(spaces, reference), terms.minimum_count, rng)
+    targets = _targets(evidence, release, spaces, rng)
+    values = {}
+    for condition, target in targets.items():
+        progress(f"attacking the {condition}")
+        values[condition] = attacker.attack(target)
+    first = setting.image_spaces[0]
+    features = blind.blind_features(np.concatenate([members[first], holdout[first]]),
+                                    [*evidence.members.images, *evidence.holdout.images])
+    blind_u = _blind_u(features, evidence, rng)
+    progress("looking at the nearest pairs")
+    inside = look_inside(evidence, release, attacker, targets["release"].vectors)
+    sizes = evidence.members.n_patients, evidence.holdout.n_patients
+    return SiteAudit(SiteStatistics(terms.site, setting, *sizes, terms.minimum_count, terms.audit_number, blind_u,
+                                    values), inside)
 
 
-class _DistanceAttacker:
-    """Members and holdout in the feature space, and what does not depend on the release."""
-
-    def __init__(
-        self, space: FeatureSpace, evidence: SiteEvidence, reference: np.ndarray | None, minimum_count: int
-    ) -> None:
-        self.members, self.holdout = space.map(evidence.members), space.map(evidence.holdout)
-        self.minimum_count = minimum_count
-        self.threshold = replicas.replica_threshold(nearest_distance(self.holdout, self.members))
-        self.to_reference = None if reference is None else self._distances(space.map(reference))
-
-    def _distances(self, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return nearest_distance(self.members, targets), nearest_distance(self.holdout, targets)
-
-    def attack(self, release: np.ndarray, generator_u: dict[str, float]) -> ConditionStatistics:
-        """T1, T2 and T6 on a release in the feature space, beside the U of T4 if there is one."""
-        members, holdout = self._distances(release)
-        u = {"T1": mann_whitney_u(nearest.nearest_release_scores(members), nearest.nearest_release_scores(holdout))}
-        if self.to_reference is not None:
-            u["T2"] = mann_whitney_u(
-                nearest.calibrated_scores(members, self.to_reference[0]),
-                nearest.calibrated_scores(holdout, self.to_reference[1]),
-            )
-        counts = ReplicaCounts(
-            suppress(replicas.count_replicas(members, self.threshold), self.minimum_count),
-            suppress(replicas.count_replicas(holdout, self.threshold), self.minimum_count),
-        )
-        return ConditionStatistics(u | generator_u, counts)
-
-    def blind_u(self, evidence: SiteEvidence, rng: np.random.Generator) -> float:
-        """V0, which never sees a release."""
-        features = blind.blind_features(
-            np.concatenate([self.members, self.holdout]), [*evidence.members, *evidence.holdout]
-        )
-        return blind.blind_u(features[: len(self.members)], features[len(self.members) :], rng)
+def setting_for(evidence: SiteEvidence, release: ImageSet, reference: ImageSet | None,
+                learned: Sequence[Space]) -> Setting:
+    """The measures that these images allow."""
+    groups = [evidence.members, evidence.holdout, evidence.unseen, release, *([reference] if reference else [])]
+    names = {"voxels", "coarse"} | {space.name for space in learned}
+    if all(group.labels is not None for group in groups):
+        names |= {"anatomy", "tumour"}
+    return Setting(tuple(space for space in SPACES if space in names), reference is not None, bool(evidence.errors))
 
 
-def _reconstruction_u(errors: GeneratorErrors | None, leaked: np.ndarray) -> dict[Condition, dict[str, float]]:
-    """T4's U for the audited, the leaky and the untrained generator; nothing where there is no generator."""
-    if errors is None:
-        return {condition: {} for condition in CONDITIONS}
-    audited = errors.reconstruction
-    generators: dict[Condition, PairedErrors] = {
-        "release": audited,
-        "positive": PairedErrors(controls.blended_errors(audited.members, leaked), audited.holdout),
-        "negative": errors.untrained,
-    }
-    easy = errors.predictability
+def public_spaces(public: ImageSet, setting: Setting, learned: Sequence[Space]) -> tuple[Space, ...]:
+    """The spaces of a setting, fitted on public images alone."""
+    spaces: list[Space] = [VoxelSpace.fit(public), VoxelSpace.fit(public, "coarse", COARSE_VOXELS), *learned]
+    if setting.labels:
+        spaces += [MaskSpace.anatomy(public), MaskSpace.tumour(public.images.shape[2:])]
+    return tuple(spaces)
+
+
+def registered(group: ImageSet, template: TemplateMoments) -> ImageSet:
+    """Every image registered once to the template; kept in half precision, as there are many."""
+    images = np.empty(group.images.shape, np.float16)
+    labels = None if group.labels is None else np.empty_like(group.labels)
+    for row, picture in enumerate(group):
+        moved = to_template(Picture(np.asarray(picture.images, np.float32), picture.labels), template)
+        images[row] = moved.images
+        if labels is not None:
+            labels[row] = moved.labels
+    return ImageSet(images, labels, group.patients)
+
+
+def _registered_evidence(evidence: SiteEvidence, template: TemplateMoments) -> SiteEvidence:
+    return replace(evidence, members=registered(evidence.members, template),
+                   holdout=registered(evidence.holdout, template), unseen=registered(evidence.unseen, template))
+
+
+def _targets(evidence: SiteEvidence, release: ImageSet, spaces: Sequence[Space],
+             rng: np.random.Generator) -> dict[Condition, Target]:
+    """The release, the release with copies of members, and a release of people nobody trained on."""
+    synthetic = map_all(spaces, release)
+    leaked = controls.leaked_patients(evidence.members.n_patients, rng)
+    remembered = evidence.members.subset(controls.first_rows(evidence.members, leaked))
+    copies, others = (_copies(spaces, group, rng) for group in (remembered, evidence.unseen))
+    labels = None if release.labels is None else np.concatenate([release.labels, _labels(remembered)])
+    blended = {contrast: PairedErrors(controls.blended_errors(errors.reconstruction.members, leaked),
+                                      errors.reconstruction.holdout) for contrast, errors in evidence.errors.items()}
     return {
-        name: {
-            "T4": mann_whitney_u(
-                reconstruction.reconstruction_scores(generator.members, easy.members),
-                reconstruction.reconstruction_scores(generator.holdout, easy.holdout),
-            )
-        }
-        for name, generator in generators.items()
+        "release": Target(synthetic, release.labels, audited(evidence.errors)),
+        "positive": Target({name: np.concatenate([vectors, copies[name]]) for name, vectors in synthetic.items()},
+                           labels, blended),
+        "negative": Target(others, evidence.unseen.labels,
+                           {contrast: errors.untrained for contrast, errors in evidence.errors.items()}),
     }
 
 
-def _check_errors(errors: GeneratorErrors, n_members: int, n_holdout: int) -> None:
-    for name in ("reconstruction", "predictability", "untrained"):
-        pair: PairedErrors = getattr(errors, name)
-        if pair.members.shape != (n_members,) or pair.holdout.shape != (n_holdout,):
-            raise InputError(
-                f"evidence: {name} errors have shapes {pair.members.shape} and {pair.holdout.shape}; "
-                f"expected ({n_members},) and ({n_holdout},), one a subject"
-            )
-        if not (np.isfinite(pair.members).all() and np.isfinite(pair.holdout).all()):
-            raise InputError(f"evidence: {name} errors are not all finite; expected mean absolute errors, check them")
+def _copies(spaces: Sequence[Space], group: ImageSet, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    seed = int(rng.integers(2**63))  # each space sees the same noise, and no space's copies stay in memory
+
+    def once_more() -> Iterable[Picture]:
+        return controls.noisy_copies(group, np.random.default_rng(seed))
+
+    return {space.name: space.map(once_more()) for space in spaces}
+
+
+def _labels(group: ImageSet) -> np.ndarray:
+    if group.labels is None:
+        raise ValueError("Expected label maps of the members as of the release.")
+    return group.labels
+
+
+def _blind_u(features: np.ndarray, evidence: SiteEvidence, rng: np.random.Generator) -> float:
+    """V0 on one row a patient, the mean of the patient's images."""
+    split = len(evidence.members)
+    return blind.blind_u(_mean_of_patients(features[:split], evidence.members.owners),
+                         _mean_of_patients(features[split:], evidence.holdout.owners), rng)
+
+
+def _mean_of_patients(features: np.ndarray, owners: np.ndarray) -> np.ndarray:
+    patients, index = np.unique(owners, return_inverse=True)
+    sums = np.zeros((len(patients), features.shape[1]))
+    np.add.at(sums, index, features)
+    return sums / np.bincount(index)[:, None]

@@ -68,6 +68,7 @@ class SiteEvidence:
         errors: what T4 needs, by the contrast the attacker knows (`CONTRASTS`); empty where there is no generator to
             query, and then T4 is not run.
         spacing_mm: the voxels' edges.
+        discriminator: T5's scores, the site's own discriminator's output on each patient; None where there is none.
     """
 
     members: ImageSet
@@ -75,6 +76,7 @@ class SiteEvidence:
     unseen: ImageSet
     errors: Mapping[str, GeneratorErrors] = field(default_factory=dict)
     spacing_mm: tuple[float, ...] = (1.0, 1.0, 1.0)
+    discriminator: PairedErrors | None = None
 
     def check(self, release: ImageSet, reference: ImageSet | None) -> None:
         """Refuse what does not fit together.

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from privacy_eval.statistics.ranks import Estimate
+import numpy as np
+
+from privacy_eval.site.attacker import Attacker
+from privacy_eval.site.evidence import SiteEvidence
+from privacy_eval.spaces.images import ImageSet
+from privacy_eval.spaces.nearest import nearest_distance
+from privacy_eval.spaces.registration import nearest_pairs
+from privacy_eval.statistics.ranks import Estimate, stratified_auc, u_statistic
 
 
 @dataclass(frozen=True)
@@ -48,3 +55,28 @@ class InsideFindings:
     def to_review(self) -> tuple[Pair, ...]:
         """Members' pairs more alike than any two people: a person must look at them."""
         return tuple(pair for pair in self.pairs if pair.group == "members" and pair.after > self.closest_people)
+
+
+def look_inside(evidence: SiteEvidence, release: ImageSet, attacker: Attacker,
+                synthetic: Mapping[str, np.ndarray]) -> InsideFindings:
+    """The nearest pairs, registered to each other, T6's hits, and T5 where there is a discriminator.
+
+    Args:
+        evidence: the site's patients, registered to the template.
+        release: the synthetic images, registered likewise.
+        attacker: the site's patients in every space.
+        synthetic: the release in every space.
+    """
+    space = attacker.first
+    members, holdout = attacker.members[space], attacker.holdout[space]
+    groups = ("members", members, evidence.members), ("holdout", holdout, evidence.holdout)
+    pairs = [Pair(name, found.member, found.synthetic, found.registration.before, found.registration.after)
+             for name, vectors, group in groups
+             for found in nearest_pairs(vectors, synthetic[space], group, release)]
+    people = nearest_pairs(holdout, members, evidence.holdout, evidence.members)
+    replicas = {name: tuple(int(row) for row in np.flatnonzero(
+        nearest_distance(attacker.members[name], synthetic[name]) < threshold))
+        for name, threshold in attacker.thresholds.items()}
+    scores = evidence.discriminator
+    insider = None if scores is None else stratified_auc([u_statistic(scores.members, scores.holdout)])
+    return InsideFindings(tuple(pairs), max(found.registration.after for found in people), replicas, insider)

@@ -11,7 +11,8 @@ from functools import lru_cache
 from typing import Final
 
 import numpy as np
-from scipy.stats import beta, hypergeom, norm
+from scipy.special import betaincinv
+from scipy.stats import hypergeom, norm
 
 from privacy_eval.statistics.ranks import Estimate
 
@@ -63,8 +64,8 @@ class CountPair:
 def clopper_pearson(count: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """Exact bounds of a rate, each one-sided at `confidence` (Clopper & Pearson 1934)."""
     alpha = 1 - confidence
-    low = 0.0 if count == 0 else float(beta.ppf(alpha, count, n - count + 1))
-    high = 1.0 if count == n else float(beta.ppf(1 - alpha, count + 1, n - count))
+    low = 0.0 if count == 0 else float(betaincinv(count, n - count + 1, alpha))
+    high = 1.0 if count == n else float(betaincinv(count + 1, n - count, 1 - alpha))
     return low, high
 
 

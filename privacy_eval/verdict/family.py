@@ -15,7 +15,7 @@ from privacy_eval.site.answer import SiteStatistics
 from privacy_eval.statistics.counts import CountPair, stratified_difference, stratified_exact_p_value
 from privacy_eval.statistics.multiplicity import holm
 from privacy_eval.statistics.ranks import Estimate, stratified_auc, stratified_auc_p_value
-from privacy_eval.statistics.rates import RateCounts, answerable, separation_p_value
+from privacy_eval.statistics.rates import RateCounts, answerable, holdout_needed, separation_p_value
 from privacy_eval.verdict.policy import AuditPolicy
 from privacy_eval.verdict.power import Stratum
 
@@ -68,7 +68,7 @@ def unanswered(sites: Sequence[SiteStatistics]) -> tuple[Unanswered, ...]:
         rate, n = fpr_of(measure), sum(site.sizes(measure).holdout for site in sites)
         if not answerable(n, rate):
             found.append(Unanswered(measure, f"not answerable with n = {n}: a false-positive rate of {rate:.0%} needs "
-                                    f"{needed_holdout(rate)} holdout patients in the half that is counted"))
+                                    f"{holdout_needed(rate)} holdout patients in the half that is counted"))
     return tuple(found)
 
 
@@ -134,11 +134,6 @@ def families(sites: Sequence[SiteStatistics], policy: AuditPolicy) -> tuple[tupl
 def fpr_of(one: Measure) -> float:
     """T3: the false-positive rate of a measure."""
     return next(rate for end, rate in sorted(RATES.items(), reverse=True) if one.variant.endswith(end))
-
-
-def needed_holdout(rate: float) -> int:
-    """T3: holdout patients with which none seen bounds the false-positive rate by `rate` (95 %, one-sided)."""
-    return int(np.ceil(np.log(0.05) / np.log1p(-rate)))
 
 
 def _stouffer(sites: Sequence[SiteStatistics], condition: Condition, one: Measure) -> float:
