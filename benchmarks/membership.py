@@ -47,8 +47,9 @@ from jobs.run_folder import RunFolder
 from privacy_eval.attacks.nearest import nearest_release_scores
 from privacy_eval.attacks.reconstruction import reconstruction_scores
 from privacy_eval.errors import InputError
+from privacy_eval.spaces.images import ImageSet, Picture
 from privacy_eval.spaces.nearest import nearest_distance
-from privacy_eval.spaces.voxels import FeatureSpace
+from privacy_eval.spaces.voxels import VoxelSpace
 from privacy_eval.statistics.ranks import stratified_auc, stratified_auc_p_value, u_statistic
 
 MEMORISED: Final = 10
@@ -77,7 +78,7 @@ def attack_both(arguments: argparse.Namespace) -> int:
     study = run.study()
     members, holdout = load_hospitals(run, "members"), load_hospitals(run, "holdout")
     with talk.stage("Making public subjects for the feature space"):
-        space = FeatureSpace.fit(public_subjects(run.server, study, study.audit.calibration_subjects))
+        space = VoxelSpace.fit(ImageSet(public_subjects(run.server, study, study.audit.calibration_subjects)))
     with talk.stage("Attacking the run's generator and release"):
         demo = {"T4": attack(t4_score(study, run.server.load_generator()), members, holdout),
                 "T1": attack(t1_score(space, (volume.images for volume in read_release(run.release))),
@@ -140,10 +141,13 @@ def t4_score(study: Study, weights: Weights) -> Score:
     return score
 
 
-def t1_score(space: FeatureSpace, release: Iterable[np.ndarray]) -> Score:
+def t1_score(space: VoxelSpace, release: Iterable[np.ndarray]) -> Score:
     """How near the nearest released volume is."""
-    targets = space.map(release)
-    return lambda subjects: nearest_release_scores(nearest_distance(space.map(s.images for s in subjects), targets))
+    def vectors(volumes: Iterable[np.ndarray]) -> np.ndarray:
+        return space.map(Picture(images, None) for images in volumes)
+
+    targets = vectors(release)
+    return lambda subjects: nearest_release_scores(nearest_distance(vectors(s.images for s in subjects), targets))
 
 
 def attack(score: Score, members: Hospitals, holdout: Hospitals) -> dict[str, Any]:

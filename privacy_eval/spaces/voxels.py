@@ -83,22 +83,6 @@ class VoxelSpace:
         return centred / np.float32(length) if length > 0 else centred
 
 
-@dataclass(frozen=True)
-class FeatureSpace:
-    """`VoxelSpace` for plain arrays of volumes, (n, C, X, Y, Z)."""
-
-    space: VoxelSpace
-
-    @classmethod
-    def fit(cls, public: np.ndarray) -> FeatureSpace:
-        """As `VoxelSpace.fit`."""
-        return cls(VoxelSpace.fit(ImageSet(public)))
-
-    def map(self, volumes: Iterable[np.ndarray]) -> np.ndarray:
-        """As `VoxelSpace.map`."""
-        return self.space.map(Picture(volume, None) for volume in volumes)
-
-
 def _scaled(images: np.ndarray, sides: tuple[int, ...]) -> np.ndarray:
     """Averaged cubes of each sequence over its root mean square, flattened, float32."""
     means = cube_means(images, sides).reshape(len(images), -1)

@@ -18,7 +18,8 @@ from fl_components.contrast import Contrast, paint
 from fl_components.networks.build import build_generator, weights_of
 from fl_components.server.release import Volume
 from fl_components.study import Study
-from privacy_eval.spaces.voxels import FeatureSpace
+from privacy_eval.spaces.images import ImageSet
+from privacy_eval.spaces.voxels import VoxelSpace
 
 STUDY = Study.parse(small_study(), "test")
 
@@ -58,7 +59,7 @@ def test_t4_of_a_painter_is_the_difference_to_the_lookup_table() -> None:
 
 def test_t1_finds_the_released_subject() -> None:
     subjects = make_subjects(0, 3)
-    space = FeatureSpace.fit(np.stack([s.images for s in make_subjects(5, 3)]))
+    space = VoxelSpace.fit(ImageSet(np.stack([s.images for s in make_subjects(5, 3)])))
     scores = membership.t1_score(space, [subjects[1].images])(subjects)
     assert scores.argmax() == 1
     assert scores[1] == pytest.approx(0, abs=1e-3)
