@@ -37,19 +37,19 @@ def domias_scores(queries: np.ndarray, release: np.ndarray, reference: np.ndarra
     Returns:
         (n,), higher = more like a member.
     """
-    both = np.concatenate([release, reference]).astype(np.float64)
+    both = np.concatenate([release, reference])
     components = min(COMPONENTS, both.shape[1], len(both) - 1)
     if components < 1 or not np.any(both != both[0]):
         return np.zeros(len(queries))
     pca = PCA(components, random_state=0)  # many features are reduced by a randomised method: the same each time
     pca.fit(both)
-    sets = [pca.transform(np.asarray(vectors, np.float64)) for vectors in (release, reference)]
+    sets = [pca.transform(vectors).astype(np.float64) for vectors in (release, reference)]
     least = LEAST_VARIANCE * pca.explained_variance_[0]
     while components and not all(_invertible(points[:, :components], least) for points in sets):
         components -= 1
     if not components:
         return np.zeros(len(queries))
-    points = pca.transform(np.asarray(queries, np.float64))[:, :components].T
+    points = pca.transform(queries)[:, :components].astype(np.float64).T
     in_release, in_reference = (gaussian_kde(known[:, :components].T).logpdf(points) for known in sets)
     return np.asarray(in_release - in_reference)
 

@@ -98,3 +98,16 @@ def test_both_rank_members_of_an_overfitted_release_higher() -> None:
     for attack, least in {domias_scores: 0.2, dpi_scores: 0.1}.items():
         scores = attack(np.concatenate([members, holdout]), release, reference)
         assert spearmanr(scores, np.arange(200) < 100).statistic > least
+
+
+def test_patients_far_from_everything_have_finite_scores_in_their_order() -> None:
+    rng = np.random.default_rng(6)
+    scores = domias_scores(np.array([[0.0], [1e3], [1e4]]), rng.normal(0, 2, (50, 1)), rng.normal(0, 1, (50, 1)))
+    assert np.isfinite(scores).all()
+    assert (np.diff(scores) > 0).all()
+
+
+def test_single_precision_gives_the_scores_of_double() -> None:
+    rng = np.random.default_rng(7)
+    vectors = rng.normal(size=(3, 60, 600))
+    np.testing.assert_allclose(domias_scores(*vectors.astype(np.float32)), domias_scores(*vectors), atol=0.02)
