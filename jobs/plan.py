@@ -59,7 +59,7 @@ def plan_audit(numbers: Numbers, talk: Talk) -> dict[str, Any]:
     else:
         sites = _sites_of_numbers(numbers, study)
     with talk.stage("Simulating audits of a release that leaks nothing"):
-        found = plan(sites, _policy(study.audit) if study else AuditPolicy())
+        found = plan(sites, study.audit.policy if study else AuditPolicy())
     if talk.as_json:
         return as_data(found)
     console = Console(width=None if sys.stdout.isatty() else _WIDTH, highlight=False)
@@ -114,10 +114,10 @@ def _enlargement_sentence(found: Plan) -> str:
     wanted = f"For a clean release to be found NO LEAK with a probability of {WANTED_PASS:.2f}"
     if found.enlargement is None:
         return f"{wanted}, not even {ENLARGEMENTS[-1]:.0f} times as many patients suffice: look at the tolerances."
-    sites = ", ".join(f"{name} {n['members']} + {n['holdout']}"
+    sites = ", ".join(f"{name} {n['members']}+{n['holdout']}"
                       for name, n in _needed(found, found.enlargement).items())
     absent = ", ".join(site.name for site in found.sites if not site.takes_part)
-    besides = f" Besides, {absent} must reach {BLIND_MINIMUM} + {BLIND_MINIMUM} or stay out." if absent else ""
+    besides = f" Besides, {absent} must reach {BLIND_MINIMUM}+{BLIND_MINIMUM} or stay out." if absent else ""
     return f"{wanted} it takes {found.enlargement:.2f} times these patients (members + holdout): {sites}.{besides}"
 
 
@@ -129,7 +129,7 @@ def _table(found: Plan) -> Table:
                  "power at tolerance", "detect- able", "needed a site"):
         table.add_column(name, justify="right")
     for one in found.prospects:
-        table.add_row(one.name, str(len(one.measures)), f"{one.members} + {one.holdout}", _figure(one.tolerance),
+        table.add_row(one.name, str(len(one.measures)), f"{one.members}+{one.holdout}", _figure(one.tolerance),
                       _figure(one.clean_bound, 3), f"{one.clean_pass:.2f}", f"{one.clean_pass_all:.2f}",
                       _figure(one.power), _figure(one.minimum_detectable, 3), _patients(one, present))
     return table
@@ -148,7 +148,7 @@ def _patients(one: Prospect, present: Sequence[PlannedSite]) -> str:
     sites = [site.enlarged(one.enlargement) for site in present]
     least = "≤ " if one.enlargement == ENLARGEMENTS[0] else ""
     members, holdout = (sum(part) / len(sites) for part in ([s.members for s in sites], [s.holdout for s in sites]))
-    return f"{least}{members:.0f} + {holdout:.0f}"
+    return f"{least}{members:.0f}+{holdout:.0f}"
 
 
 def _prospect_data(one: Prospect, found: Plan) -> dict[str, Any]:
@@ -220,9 +220,3 @@ def _whole_numbers(option: str, text: str) -> list[int]:
     if wrong:
         raise InputError(f"{option} {text}: found '{wrong[0]}'; expected whole numbers above 0, such as 175,125,95,80")
     return [int(word) for word in words]
-
-
-def _policy(audit: AuditSettings) -> AuditPolicy:
-    """What the study states of the policy; the rest as by default."""
-    stated = {field.name: getattr(audit, field.name) for field in fields(AuditPolicy) if hasattr(audit, field.name)}
-    return AuditPolicy(**stated)

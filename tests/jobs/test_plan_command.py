@@ -70,7 +70,7 @@ def test_table_and_sentences(study: Path) -> None:
     result = call("--sites", "200,150", "--study", study)
     assert result.exit_code == 0
     words = " ".join(result.stdout.split())
-    for part in ("140 + 175", "0.70", "A release that leaks nothing is found NO LEAK with a probability of",
+    for part in ("140+175", "0.70", "A release that leaks nothing is found NO LEAK with a probability of",
                  "Chance alone voids", "it takes"):
         assert part in words
 

@@ -43,7 +43,7 @@ def only(found: Plan) -> Prospect:
     (20, .652, .730), (30, .624, .687), (50, .595, .644), (100, .567, .602), (200, .548, .572), (500, .530, .545),
     (1000, .521, .532)])
 def test_what_n_can_show_without_correction(n: int, bound: float, detectable: float) -> None:
-    """One measure alone, alpha .05: the figures known for n an arm (their bounds, at the null SE, are a hair narrower)."""
+    """One measure alone, alpha .05: the figures known for n an arm; those bounds, at the null SE, are a hair nearer."""
     found = only(plan(sites(n), policy("T1"), VOXELS))
     assert found.clean_bound is not None
     assert found.minimum_detectable is not None
@@ -143,7 +143,7 @@ def test_a_tolerance_out_of_reach_has_no_enlargement() -> None:
 
 
 def test_the_verdict_s_probabilities_are_in_order_and_grow_with_n() -> None:
-    setting = Setting(spaces=("voxels", "tumour"))
+    setting = Setting(spaces=("voxels",))
     few, many = (plan(sites(*n), policy(), setting) for n in ((50, 40), (300, 200)))
     for found in (few, many):
         clean = found.clean
