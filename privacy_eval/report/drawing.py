@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil, floor, log10
 from typing import Any, Final
-
-from matplotlib.ticker import MaxNLocator
 
 from privacy_eval.report.sections import Curve
 
 WIDTH: Final = 760
-MARGIN_LEFT: Final = 250
+MARGIN_LEFT: Final = 262
 MARGIN_RIGHT: Final = 24
 ROW: Final = 34
 
@@ -31,10 +30,12 @@ class Axis:
         return round(self.start + share * (self.end - self.start), 1)
 
     def ticks(self, most: int = 6) -> list[tuple[float, str]]:
-        """Positions and labels of round values."""
-        locator = MaxNLocator(most, steps=[1, 2, 5, 10])
-        candidates = [round(float(value), 10) for value in locator.tick_values(self.low, self.high)]
-        return [(self.at(value), f"{value:g}") for value in candidates if self.low <= value <= self.high]
+        """Positions and labels of at most `most` round values."""
+        span = self.high - self.low
+        power = 10.0 ** floor(log10(span / most))
+        step = next(power * factor for factor in (1, 2, 5, 10, 20) if span / (power * factor) <= most - 1)
+        found = [round(k * step, 10) for k in range(ceil(self.low / step), floor(self.high / step) + 1)]
+        return [(self.at(value), f"{value:.10g}".replace("-", "−")) for value in found]
 
 
 def forest_panels(report: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -42,36 +43,33 @@ def forest_panels(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     panels = []
     for scale in dict.fromkeys(test["scale"] for test in report["tests"]):
         tests = [test for test in report["tests"] if test["scale"] == scale]
-        controls = [_control_values(report, test["id"]) for test in tests]
-        low = min([test["low"] for test in tests] + [value for pair in controls for value in pair] + [tests[0]["null"]])
-        high = 1.0
-        axis = Axis(low - 0.04 * (high - low), high, MARGIN_LEFT, WIDTH - MARGIN_RIGHT)
-        panels.append(
-            {
-                "scale": scale, "width": WIDTH, "height": ROW * len(tests) + 46, "bottom": ROW * len(tests) + 12,
-                "null": axis.at(tests[0]["null"]), "ticks": axis.ticks(), "start": axis.start, "end": axis.end,
-                "rows": [
-                    _forest_row(index, test, pair, axis)
-                    for index, (test, pair) in enumerate(zip(tests, controls, strict=True))
-                ],
-            }
-        )
+        controls = [_control_values(report, f"{test['id']}.{test['found_in']}") for test in tests]
+        shown = [test[key] for test in tests for key in ("low", "high", "tolerance", "null") if test[key] is not None]
+        shown += [value for pair in controls for value in pair]
+        low, high = min(shown), max(shown)
+        margin = 0.04 * (high - low)
+        axis = Axis(low - margin, high + margin, MARGIN_LEFT, WIDTH - MARGIN_RIGHT)
+        panels.append({
+            "scale": scale, "width": WIDTH, "height": ROW * len(tests) + 46, "bottom": ROW * len(tests) + 12,
+            "null": axis.at(tests[0]["null"]), "ticks": axis.ticks(), "start": axis.start, "end": axis.end,
+            "rows": [_forest_row(index, test, pair, axis)
+                     for index, (test, pair) in enumerate(zip(tests, controls, strict=True))],
+        })
     return panels
 
 
-def _control_values(report: Mapping[str, Any], test: str) -> tuple[float, ...]:
-    """Estimates of one test on the positive and the negative control."""
-    return tuple(
-        row["estimate"] for name in ("positive", "negative") for row in report["controls"][name]["tests"]
-        if row["id"] == test
-    )
+def _control_values(report: Mapping[str, Any], measure: str) -> tuple[float, float]:
+    """Estimates of one measure on the positive and the negative control."""
+    positive, negative = (next(row["estimate"] for row in report["controls"][name]["tests"] if row["id"] == measure)
+                          for name in ("positive", "negative"))
+    return positive, negative
 
 
-def _forest_row(index: int, test: Mapping[str, Any], controls: tuple[float, ...], axis: Axis) -> dict[str, Any]:
+def _forest_row(index: int, test: Mapping[str, Any], controls: tuple[float, float], axis: Axis) -> dict[str, Any]:
     return {
-        "y": 12 + ROW * index + ROW / 2, "id": test["id"], "name": test["name"], "decision": test["decision"],
-        "low": axis.at(test["low"]), "value": axis.at(test["estimate"]), "high": axis.at(test["high"]),
-        "tolerance": axis.at(test["tolerance"]),
+        "y": 12 + ROW * index + ROW / 2, "id": test["id"], "found_in": test["found_in"], "name": test["name"],
+        "decision": test["decision"], "low": axis.at(test["low"]), "value": axis.at(test["estimate"]),
+        "high": axis.at(test["high"]), "tolerance": None if test["tolerance"] is None else axis.at(test["tolerance"]),
         "positive": axis.at(controls[0]), "negative": axis.at(controls[1]),
     }
 

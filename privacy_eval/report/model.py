@@ -2,52 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-from privacy_eval.attacks.blind import BLIND_FOLDS, BLIND_INFLATION
-from privacy_eval.attacks.replicas import REPLICA_QUANTILE
-from privacy_eval.report.wording import TESTS, UNTESTED, VERDICTS
-from privacy_eval.site import controls
+from privacy_eval.battery import Measure
+from privacy_eval.report.gaps import gaps, why_apart
+from privacy_eval.report.law import TERMS
+from privacy_eval.report.methods import methods
+from privacy_eval.report.questions import QUESTIONS
+from privacy_eval.report.translation import THRESHOLD, residual, translate
+from privacy_eval.report.wording import ATTACKERS, VERDICTS
+from privacy_eval.site.inside import InsideFindings, Pair
 from privacy_eval.statistics.ranks import Estimate
 from privacy_eval.verdict.combine import AuditResult, Control, ControlTest
-from privacy_eval.verdict.family import TestResult
-from privacy_eval.verdict.policy import BLIND_MINIMUM, REQUIRED_CONTROL_POWER
+from privacy_eval.verdict.decision import Finding, TestResult
+from privacy_eval.verdict.family import NULL, setting_of
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+
+Edition = Literal["public", "internal"]
+
+SCALES: Final = {"rank": "AUC", "normal": "standard normal deviate", "T3": "true less false positive rate",
+                 "T6": "rate of members less rate of holdout", "T11": "rate of members less rate of holdout"}
+"""What an estimate is, by kind or, for counts, by test."""
 
 
-def audit_report(result: AuditResult, *, simulated: bool = False, warnings: Sequence[str] = ()) -> dict[str, Any]:
+def audit_report(result: AuditResult, edition: Edition = "public", *, simulated: bool = False,
+                 warnings: Sequence[str] = (), inside: InsideFindings | None = None,
+                 canaries: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Everything the audit has to say, as plain JSON types.
 
     Args:
         result: the combined audit.
+        edition: "public" holds statistics alone; "internal" adds one site's own findings and stays there.
         simulated: True if every cohort behind it is simulated; the page then says so at the top.
         warnings: the caller's own, printed besides the audit's.
+        inside: the site's own findings: with the internal edition, and only with it.
+        canaries: T10, where canaries were planted: plain JSON with `n_inside`, `n_outside`, `confidence`, `delta`,
+            `bounds` (name → lower bound of ε) and `claim` (the study's ε, or None). Canaries are no persons, so they
+            are in either edition.
+
+    Raises:
+        ValueError: if a site's own findings are given for the public edition, or missing in the internal one.
     """
+    if (edition == "internal") != (inside is not None):
+        raise ValueError(f"Expected a site's own findings with the internal edition and only there, found edition "
+                         f"'{edition}' {'with' if inside is not None else 'without'} them.")
     words = VERDICTS[result.verdict]
     return {
         "schema_version": SCHEMA_VERSION,
+        "edition": edition,
         "verdict": str(result.verdict),
         "headline": words.headline,
+        "rule": words.rule,
         "means": list(words.means),
         "does_not_mean": list(words.does_not_mean),
         "reasons": list(result.reasons),
         "warnings": [*result.warnings, *warnings],
         "simulated": simulated,
-        "sites": [
-            {
-                "site": site.site, "n_members": site.n_members, "n_holdout": site.n_holdout,
-                "abstained": site.abstained,
-            }
-            for site in result.sites
-        ],
+        "level": result.level,
+        "audit_number": result.audit_number,
+        "sites": [{"site": site.site, "n_members": site.n_members, "n_holdout": site.n_holdout,
+                   "abstained": site.abstained} for site in result.sites],
+        "attackers": {name: str(verdict) for name, verdict in result.attackers.items()},
         "tests": [_test(test) for test in result.tests],
         "controls": {"positive": _control(result.positive), "negative": _control(result.negative)},
-        "validity": {"id": "V0", "outcome": result.validity.outcome, **_estimate(result.validity.estimate)},
-        "untested": [{"subject": subject, "why": why} for subject, why in UNTESTED],
-        "method": _method(result),
+        "validity": {"id": "V0", "outcome": result.validity.outcome, **_estimate(result.validity.estimate),
+                     "about": asdict(QUESTIONS["V0"])},
+        **_beside(result),
+        "untested": _untested(result, inside, canaries),
+        "canaries": None if canaries is None else _canaries(canaries),
+        "policy": asdict(result.policy) | {"tests": list(result.policy.tests)},
+        "methods": methods(result),
+        **({} if inside is None else {"inside": _inside(inside)}),
     }
 
 
@@ -58,19 +86,68 @@ def _estimate(estimate: Estimate) -> dict[str, Any]:
 
 
 def _test(test: TestResult) -> dict[str, Any]:
-    words = TESTS[test.id]
+    """The worst variant speaks; all of them follow."""
+    speaker, words = _finding(test.worst), QUESTIONS[test.id]
     return {
+        **speaker,
         "id": test.id,
-        **asdict(words),
-        **_estimate(test.estimate),
-        "p_value": test.p_value,
-        "adjusted_p": test.adjusted_p,
-        "tolerance": test.tolerance,
-        "power": test.power,
-        "minimum_detectable": test.minimum_detectable,
-        "subjects_to_settle": test.subjects_to_settle,
-        "decision": str(test.decision),
+        "name": words.name,
+        "found_in": test.worst.measure.variant,
+        "variants": [_finding(found) for found in test.findings],
+        "about": asdict(words),
+        "terms": TERMS[test.id]._asdict(),
     }
+
+
+def _finding(found: Finding) -> dict[str, Any]:
+    return {
+        "id": found.measure.id,
+        "variant": found.measure.variant,
+        **_of_measure(found.measure),
+        **_estimate(found.estimate),
+        "p_value": found.p_value,
+        "adjusted_p": found.adjusted_p,
+        "tolerance": found.tolerance,
+        "power": found.power,
+        "minimum_detectable": found.minimum_detectable,
+        "subjects_to_settle": found.subjects_to_settle,
+        "decision": str(found.decision),
+    }
+
+
+def _of_measure(measure: Measure) -> dict[str, Any]:
+    scale = SCALES[measure.test if measure.kind == "count" else measure.kind]
+    return {"attacker": measure.attacker, "kind": measure.kind, "scale": scale, "null": NULL[measure.kind]}
+
+
+def _beside(result: AuditResult) -> dict[str, Any]:
+    """What is reported and does not decide, and T3 and T11 in other disciplines' terms."""
+    present = [site for site in result.sites if not site.abstained]
+    silent = {row.measure for row in result.unanswered}
+    setting = setting_of(present)
+    rates = [measure for measure in setting.of(("T3",)) if measure not in silent]
+    return {
+        "apart": [{"id": row.measure.id, "test": row.measure.test, "variant": row.measure.variant,
+                   "name": QUESTIONS[row.measure.test].name, **_of_measure(row.measure), **_estimate(row.estimate),
+                   "p_value": row.p_value, "why": why_apart(row.measure, result.policy)} for row in result.apart],
+        "unanswered": [{"id": row.measure.id, "why": row.why} for row in result.unanswered],
+        "translation": {"threshold": THRESHOLD,
+                        "rows": [translate(present, measure, result.level) for measure in rates]},
+        "residual_risk": [residual(present, measure, result.level) for measure in setting.of(("T11",))],
+    }
+
+
+def _untested(result: AuditResult, inside: InsideFindings | None,
+              canaries: Mapping[str, Any] | None) -> list[dict[str, str]]:
+    discriminator = "it never leaves its site; a site attacks its own and keeps the result in its internal edition"
+    if inside is not None:
+        discriminator = "" if inside.insider else "this site had no discriminator to attack"
+    setting = setting_of([site for site in result.sites if not site.abstained])
+    rows = [gap._asdict() for gap in gaps(setting, discriminator, canaries is not None)]
+    rows += [{"id": name, "subject": f"the attacker {name}", "why": f"who {does}: none of this family's measures is "
+              "that attacker's"} for name, does in ATTACKERS.items() if name[:2] in ("K0", "K1")
+             and name not in result.attackers]
+    return rows
 
 
 def _control(control: Control) -> dict[str, Any]:
@@ -79,33 +156,32 @@ def _control(control: Control) -> dict[str, Any]:
 
 def _control_test(test: ControlTest) -> dict[str, Any]:
     return {
-        "id": test.measurement.id,
+        "id": test.measurement.measure.id,
         **_estimate(test.measurement.estimate),
         "adjusted_p": test.measurement.adjusted_p,
-        "must_fire": test.must_fire,
+        "expected": test.expected,
         "fired": test.fired,
         "right": test.right,
         "power": test.power,
     }
 
 
-def _method(result: AuditResult) -> dict[str, Any]:
-    """Parameters of this run, from which the methods paragraph is written."""
-    policy = result.policy
+def _canaries(canaries: Mapping[str, Any]) -> dict[str, Any]:
+    """T10 with what follows: a bound above the claim is a bug."""
+    claim, bounds = canaries["claim"], dict(canaries["bounds"])
+    above = [] if claim is None else [name for name, bound in bounds.items() if bound > claim]
+    return {**canaries, "bounds": bounds, "above_claim": above, "about": asdict(QUESTIONS["T10"])}
+
+
+def _inside(inside: InsideFindings) -> dict[str, Any]:
+    def pairs(found: Sequence[Pair]) -> list[dict[str, Any]]:
+        return [asdict(pair) for pair in found]
+
     return {
-        "alpha": policy.alpha,
-        "control_alpha": policy.control_alpha,
-        "tolerance_auc": policy.tolerance_auc,
-        "tolerance_replicas": policy.tolerance_replicas,
-        "simulations": policy.simulations,
-        "simulation_seed": policy.simulation_seed,
-        "minimum_counts": sorted({site.minimum_count for site in result.sites}),
-        "leaked_share": controls.LEAKED_SHARE,
-        "copy_noise": controls.COPY_NOISE,
-        "blend": controls.BLEND,
-        "replica_quantile": REPLICA_QUANTILE,
-        "blind_folds": BLIND_FOLDS,
-        "blind_inflation": BLIND_INFLATION,
-        "blind_minimum": BLIND_MINIMUM,
-        "required_control_power": REQUIRED_CONTROL_POWER,
+        "pairs": pairs(inside.pairs),
+        "to_review": pairs(inside.to_review),
+        "closest_people": inside.closest_people,
+        "replicas": {space: list(rows) for space, rows in inside.replicas.items()},
+        "insider": None if inside.insider is None else {"id": "T5", **_estimate(inside.insider),
+                                                        "about": asdict(QUESTIONS["T5"])},
     }

@@ -54,16 +54,18 @@ class Sections:
     Attributes:
         title: the page's title.
         figures: pictures; real ones only where every cohort is simulated (the caller's duty).
+        pairs: real images beside the synthetic ones nearest to them: for the internal edition alone.
         curves: training curves of what may leave.
         quality: tables on how good the images are: worth and leakage belong on one page.
         egress: what left each site.
         provenance: study, hashes, versions, command, date: printed as given.
-        methods: sentences about this run's training and synthesis, put before the audit's own methods paragraph.
+        methods: sentences about this run's training and synthesis, put before the audit's own methods paragraphs.
         warnings: further warnings, each printed.
     """
 
     title: str = "Privacy audit of a synthetic data set"
     figures: Sequence[Figure] = ()
+    pairs: Sequence[Figure] = ()
     curves: Sequence[Curve] = ()
     quality: Sequence[Table] = ()
     egress: Sequence[SiteEgress] = ()
