@@ -11,7 +11,7 @@ does hits all of them.
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -32,21 +32,30 @@ from privacy_eval.spaces.voxels import COARSE_VOXELS, VoxelSpace
 PATIENTS: Final = 200
 SYNTHETIC: Final = (250, 500, 1000)
 CHUNK_MIB: Final = (8, 32, 64)
-REPEATS: Final = 5
+REPEATS: Final = 9
+LOOP_REPEATS: Final = 2
 IMAGES: Final = 10
 """Images mapped in one repeat."""
 
 _PUBLIC: Final = 5
 
 
-def time_distances(queries: np.ndarray, targets: np.ndarray, repeats: int) -> dict[str, Any]:
-    """One row: seconds of each way to find the nearest of `targets`, and ours as a multiple of the product's."""
-    seconds = interleaved({"product": lambda: queries @ targets.T, "ours": lambda: nearest_distance(queries, targets),
-                           "sklearn": lambda: brute_force(queries, targets),
-                           "loop": lambda: loop(queries, targets)}, repeats)
-    ratios = [own / product for own, product in zip(seconds["ours"], seconds["product"], strict=True)]
-    return {"synthetic": len(targets), **{f"seconds_{way}": quartiles(each) for way, each in seconds.items()},
-            "times_product": quartiles(ratios)}
+def time_distances(queries: np.ndarray, targets: np.ndarray, counts: Sequence[int], repeats: int,
+                   loop_repeats: int) -> list[dict[str, Any]]:
+    """A row for each number of targets: seconds of each way, ours by the product's and by that of the first row."""
+    ways = {"product": lambda some: queries @ some.T, "ours": lambda some: nearest_distance(queries, some),
+            "sklearn": lambda some: brute_force(queries, some)}
+    seconds = interleaved({f"{way} {count}": partial(find, targets[:count])
+                           for count in counts for way, find in ways.items()}, repeats)
+    seconds |= interleaved({f"loop {count}": partial(loop, queries, targets[:count]) for count in counts},
+                           loop_repeats, warm_up=0)
+
+    def ratio(way: str, other: str) -> dict[str, float]:
+        return quartiles(np.divide(seconds[way], seconds[other]).tolist())
+
+    return [{"synthetic": count, **{f"seconds_{way}": quartiles(seconds[f"{way} {count}"]) for way in (*ways, "loop")},
+             "times_product": ratio(f"ours {count}", f"product {count}"),
+             "times_first": ratio(f"ours {count}", f"ours {counts[0]}")} for count in counts]
 
 
 def brute_force(queries: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -110,11 +119,12 @@ def main() -> None:
     features = len(VoxelSpace.fit(random_images(grid, 1, rng)).centre)
     patients, synthetic = unit_vectors(PATIENTS, features, rng), unit_vectors(max(SYNTHETIC), features, rng)
     with threadpool_limits(1):
-        figures = {"distances": [time_distances(patients, synthetic[:count], REPEATS) for count in SYNTHETIC],
+        figures = {"distances": time_distances(patients, synthetic, SYNTHETIC, REPEATS, LOOP_REPEATS),
                    "memory": [peak_memory(patients, synthetic[:count], chunk)
                               for chunk in CHUNK_MIB for count in SYNTHETIC],
                    "spaces": time_spaces(grid, IMAGES, REPEATS, rng)}
-    write_result("distances", figures, {"patients": PATIENTS, "features": features, "repeats": REPEATS, "threads": 1})
+    write_result("distances", figures, {"patients": PATIENTS, "features": features, "repeats": REPEATS,
+                                         "repeats of the loop": LOOP_REPEATS, "threads": 1})
 
 
 if __name__ == "__main__":

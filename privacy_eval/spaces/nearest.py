@@ -104,6 +104,7 @@ def _blocks(queries: np.ndarray, targets: np.ndarray,
         for top in range(0, len(queries), rows):
             some = slice(top, min(top + rows, len(queries)))
             yield some, others, _distances(np.asarray(queries[some], dtype), query_sizes[some], their, their_sizes)
+        del their  # else this chunk's copy would stand beside the next one's
 
 
 def _distances(a: np.ndarray, a_sizes: np.ndarray, b: np.ndarray, b_sizes: np.ndarray) -> np.ndarray:

@@ -44,11 +44,15 @@ def test_a_variant_is_timed_in_every_repeat_after_the_warm_up() -> None:
 def test_the_figures_fill_their_tables() -> None:
     rng = np.random.default_rng(2)
     queries, targets = unit_vectors(5, 40, rng), unit_vectors(8, 40, rng)
-    figures = {"distances": [time_distances(queries, targets, 2)], "memory": [peak_memory(queries, targets, 1)] * 2,
+    figures = {"distances": time_distances(queries, targets, (4, 8), 2, 1),
+               "memory": [peak_memory(queries, targets, 1)] * 2,
                "spaces": time_spaces((10, 12, 8), 2, 2, rng)}
     result = {"name": "distances", "command": "python -m benchmarks.distances", "n": 2, "figures": figures,
               "simulated": False, "machine": {"cpu": "c", "cores": 1, "memory_gib": 1, "gpu": "none", "torch": "2"}}
-    assert "| scikit-learn, s |" in render(TABLES["distances"], result)
+    rows = render(TABLES["distances"], result).splitlines()
+    assert "| scikit-learn, s |" in rows[0]
+    assert [row.split(" | ")[0] for row in rows[2:4]] == ["| 4", "| 8"]
+    assert figures["distances"][0]["times_first"] == {"median": 1, "low": 1, "high": 1}
     assert render(TABLES["distances_memory"], result).count("| 1 | 8 |") == 2
     ways = [row["way"] for row in figures["spaces"]]
     assert ways == ["voxels", "coarse", "anatomy", "tumour", "onto the template", "a pair onto each other"]
