@@ -31,7 +31,7 @@ import torch
 from benchmarks.central import central_training
 from benchmarks.hospitals import Hospitals, all_simulated, load_hospitals, run_parser
 from benchmarks.results import write_result
-from fl_components.client.audit_executor import painting_error, reconstruction_error
+from fl_components.client.generator_errors import painting_error, reconstruction_error
 from fl_components.cohort.subject import Subject
 from fl_components.contrast import paint
 from fl_components.json_file import read_json
@@ -47,7 +47,7 @@ from jobs.run_folder import RunFolder
 from privacy_eval.attacks.nearest import nearest_release_scores
 from privacy_eval.attacks.reconstruction import reconstruction_scores
 from privacy_eval.errors import InputError
-from privacy_eval.spaces.images import ImageSet, Picture
+from privacy_eval.spaces.images import Picture
 from privacy_eval.spaces.nearest import nearest_distance
 from privacy_eval.spaces.voxels import VoxelSpace
 from privacy_eval.statistics.ranks import stratified_auc, stratified_auc_p_value, u_statistic
@@ -78,7 +78,7 @@ def attack_both(arguments: argparse.Namespace) -> int:
     study = run.study()
     members, holdout = load_hospitals(run, "members"), load_hospitals(run, "holdout")
     with talk.stage("Making public subjects for the feature space"):
-        space = VoxelSpace.fit(ImageSet(public_subjects(run.server, study, study.audit.calibration_subjects)))
+        space = VoxelSpace.fit(public_subjects(run.server, study, study.audit.calibration_subjects))
     with talk.stage("Attacking the run's generator and release"):
         demo = {"T4": attack(t4_score(study, run.server.load_generator()), members, holdout),
                 "T1": attack(t1_score(space, (volume.images for volume in read_release(run.release))),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -10,6 +11,7 @@ from pydantic import Field, model_validator
 
 from fl_components.toml_model import Settings, SettingsFile, read_toml
 from privacy_eval.errors import InputError
+from privacy_eval.verdict.policy import AuditPolicy, Recipients
 
 TEMPLATE_CENTRE_MM: Final = (0.0, -17.0, 5.0)
 """Centre of the MNI152 template's brain in its own RAS millimetres; every subject's brain is centred there."""
@@ -17,7 +19,7 @@ TEMPLATE_CENTRE_MM: Final = (0.0, -17.0, 5.0)
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
-AuditTest = Literal["T1", "T2", "T4", "T6"]
+AuditTest = Literal["T1", "T2", "T3", "T4", "T6", "T7", "T11"]
 
 
 class Grid(Settings):
@@ -96,15 +98,29 @@ class SynthesisSettings(Settings):
 
 
 class AuditSettings(Settings):
-    """The audit's family of tests and the tolerances the consortium agreed on: policy, not law."""
+    """The audit's family of tests and the tolerances the consortium agreed on: policy, not law.
 
-    tests: tuple[AuditTest, ...] = ("T1", "T2", "T4", "T6")
-    alpha: Fraction = 0.05
-    control_alpha: Fraction = 0.01
+    `recipients` get the images with the generator, or the images alone; `releases` are planned to be audited. The
+    rest is explained in `privacy_eval.verdict.policy.AuditPolicy`.
+    """
+
+    tests: tuple[AuditTest, ...] = Field(default=("T1", "T2", "T3", "T4", "T6", "T7", "T11"), min_length=1)
+    recipients: Recipients = "generator"
+    releases: Count = 1
+    alpha: float = Field(default=0.05, gt=0, lt=0.5)
+    control_alpha: float = Field(default=0.01, gt=0, lt=0.5)
     tolerance_auc: float = Field(default=0.60, gt=0.5, lt=1)
+    tolerance_rate: Fraction = 0.25
     tolerance_replicas: Fraction = 0.10
+    tolerance_attributes: Fraction = 0.20
     minimum_subjects: Count = 20
     calibration_subjects: Count = 100
+
+    @property
+    def policy(self) -> AuditPolicy:
+        """The same as the audit itself takes it."""
+        return AuditPolicy(**{field.name: getattr(self, field.name) for field in fields(AuditPolicy)
+                              if hasattr(self, field.name)})
 
 
 class Study(SettingsFile):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from fl_components.guard.declaration import AUDIT_SETTING
 from fl_components.guard.ledger import Ledger
 from fl_components.json_file import read_json, write_json
 from fl_components.server.release_manifest import release_digest
@@ -19,7 +20,6 @@ from privacy_eval.errors import InputError
 from privacy_eval.report import Curve, Sections, SiteEgress, audit_report, render_html
 from privacy_eval.site.answer import SiteStatistics
 from privacy_eval.verdict.combine import combine
-from privacy_eval.verdict.policy import AuditPolicy
 
 
 def report(run: RunFolder, talk: Talk) -> dict[str, Any]:
@@ -36,8 +36,8 @@ def report(run: RunFolder, talk: Talk) -> dict[str, Any]:
     if audited["release"] != release_digest(run.release):
         raise InputError(f"{run.release}: not the release that was audited; run 'fedsynth audit' again")
     with talk.stage("Writing the report") as advance:
-        statistics = [SiteStatistics.from_scalars(site, scalars) for site, scalars in audited["sites"].items()]
-        result = combine(statistics, _policy(study))
+        statistics = [SiteStatistics.from_scalars(site, scalars, AUDIT_SETTING) for site, scalars in audited["sites"].items()]
+        result = combine(statistics, study.audit.policy)
         simulated = all(site.data.simulated for site in sites)
         advance(0.3, "verdict")
         data = audit_report(result, simulated=simulated, warnings=_warnings(sites))
@@ -51,12 +51,6 @@ def report(run: RunFolder, talk: Talk) -> dict[str, Any]:
         write_json(run.audit / "report.json", data)
         partial.replace(page)
     return {"verdict": data["verdict"], "report": str(page), "json": str(run.audit / "report.json")}
-
-
-def _policy(study: Study) -> AuditPolicy:
-    audit = study.audit
-    return AuditPolicy(tests=audit.tests, alpha=audit.alpha, control_alpha=audit.control_alpha,
-                       tolerance_auc=audit.tolerance_auc, tolerance_replicas=audit.tolerance_replicas)
 
 
 def _warnings(sites: Sequence[Site]) -> list[str]:

@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
-import torch
 from nvflare.apis.signal import Signal
 
+from fl_components.client.audit_findings import write_findings
+from fl_components.client.audit_record import AuditRecord, digest_of
 from fl_components.client.executor import SiteExecutor, scalar, stop_if
+from fl_components.client.generator_errors import discriminator_scores, generator_errors, generator_weights
 from fl_components.client.heartbeat import Heartbeat
 from fl_components.client.open_site import OpenSite
+from fl_components.client.train_executor import training_state
 from fl_components.cohort.cohort import Cohort
 from fl_components.cohort.split import Part
 from fl_components.cohort.subject import Subject
-from fl_components.contrast import paint
-from fl_components.networks.build import build_generator, load_weights
-from fl_components.networks.generator import Generator
-from fl_components.networks.precision import Precision, choose_precision
-from fl_components.networks.render import render
-from fl_components.study import Study
-from privacy_eval.site.audit import GeneratorErrors, PairedErrors, SiteEvidence, audit_site
+from fl_components.networks.embedding import EmbeddingSpace
+from privacy_eval.site.audit import AuditTerms, audit_site
+from privacy_eval.site.evidence import SiteEvidence
+from privacy_eval.spaces.images import ImageSet
 
 RELEASE: Final = "release"
 REFERENCE: Final = "reference"
+LABELS: Final = ".labels"
 GENERATOR: Final = "generator."
-"""Names of what the server sends: the released volumes, public subjects, and the generator's weights."""
+"""Names of what the server sends: released and public volumes with their anatomies, and the generator's weights."""
 
-_DRAWS: Final = 2
-"""Noise draws a reconstruction is averaged over, as an attacker who queries the generator would."""
+_PARTS: Final[tuple[Part, ...]] = ("members", "holdout", "test")
+_STAGES: Final = 8
+"""Steps of the progress that the attack counts for; it reports fewer."""
 
 
 class AuditExecutor(SiteExecutor):
@@ -41,61 +43,60 @@ class AuditExecutor(SiteExecutor):
 
     def answer(self, task: str, round_number: int, data: Mapping[str, np.ndarray], opened: OpenSite,
                heartbeat: Heartbeat, abort_signal: Signal) -> dict[str, np.ndarray]:
-        """See the base class."""
+        """See the base class. A question that was asked before gets the stored answer."""
+        site, study = opened
+        record, question = AuditRecord(site.state, study), digest_of(data, study)
+        scalars = record.stored(question)
+        if scalars is None:
+            scalars = self._audit(data, opened, record, question, heartbeat, abort_signal, round_number)
+            record.keep(question, scalars)
+        else:
+            heartbeat.begin(task, round_number, 1)
+        heartbeat.end()
+        return {name: scalar(value) for name, value in scalars.items()}
+
+    def _audit(self, data: Mapping[str, np.ndarray], opened: OpenSite, record: AuditRecord, question: str,
+               heartbeat: Heartbeat, abort_signal: Signal, round_number: int) -> dict[str, float]:
         site, study = opened
         cohort = Cohort.load(site, study)
-        parts: tuple[Part, ...] = ("members", "holdout", "test")
-        subjects = {part: list(cohort.subjects(part)) for part in parts}
-        rendered = len(subjects["members"]) + len(subjects["holdout"])
-        heartbeat.begin(task, round_number, rendered + 1)  # the last step is the attack itself
+        members, holdout, unseen = (list(cohort.subjects(part)) for part in _PARTS)
+        rendered = len(members) + len(holdout)
+        heartbeat.begin("audit", round_number, rendered + _STAGES)
+        stages = iter(range(rendered + 1, rendered + _STAGES))
 
         def on_subject(done: int) -> None:
             stop_if(abort_signal)
             heartbeat.step(done)
 
-        errors = self._errors(study, data, subjects, on_subject)
-        members, holdout, unseen = (np.stack([s.images for s in subjects[part]]) for part in parts)
-        evidence = SiteEvidence(members, holdout, unseen, errors)
-        policy = site.policy
-        statistics = audit_site(
-            evidence, data[RELEASE].astype(np.float32), data[REFERENCE].astype(np.float32), np.random.default_rng(),
-            policy.minimum_subjects, policy.minimum_count, site.name)
-        heartbeat.end()
-        return {name: scalar(value) for name, value in statistics.to_scalars().items()}
-
-    def _errors(self, study: Study, data: Mapping[str, np.ndarray], subjects: Mapping[Part, list[Subject]],
-                on_subject: Callable[[int], None]) -> GeneratorErrors:
-        weights = {name.removeprefix(GENERATOR): value for name, value in data.items() if name.startswith(GENERATOR)}
-        precision = choose_precision(study.training.precision)
-        trained = precision.place(load_weights(build_generator(study), weights))
-        untrained = precision.place(build_generator(study))
-        rows = []
-        n_members = len(subjects["members"])
-        for subject in subjects["members"] + subjects["holdout"]:
-            rows.append((reconstruction_error(trained, subject, precision), painting_error(subject),
-                         reconstruction_error(untrained, subject, precision, draws=1)))
-            on_subject(len(rows))
-        return GeneratorErrors(*(PairedErrors(e[:n_members], e[n_members:]) for e in np.array(rows).T))
+        errors = generator_errors(study, generator_weights(data, GENERATOR), members, holdout, on_subject)
+        evidence = SiteEvidence(
+            images_of(members), images_of(holdout), images_of(unseen), errors, (study.grid.spacing_mm,) * 3,
+            discriminator_scores(study, training_state(site), members, holdout))
+        minimum = max(site.policy.minimum_subjects, study.audit.minimum_subjects)
+        terms = AuditTerms(site.name, minimum, site.policy.minimum_count, record.next_number)
+        release = _sent(data, RELEASE)
+        found = audit_site(evidence, release, _sent(data, REFERENCE), [EmbeddingSpace.shipped(study.grid)],
+                           np.random.default_rng(), terms, lambda stage: on_subject(next(stages)))
+        if found.inside is not None:
+            write_findings(found.inside, members, holdout, release, record.folder(question))
+        return found.answer.to_scalars()
 
 
-def reconstruction_error(generator: Generator, subject: Subject, precision: Precision,
-                         draws: int = _DRAWS) -> float:
-    """Mean absolute error inside the brain of the generator's average output for the subject's anatomy and contrast.
-
-    The noise is the same for every subject, so that it favours none.
-    """
-    rng = torch.Generator().manual_seed(0)
-    outputs: Iterable[np.ndarray] = (
-        render(generator, subject.labels, subject.contrast, rng, precision) for _ in range(draws))
-    return brain_error(sum(outputs, start=np.zeros_like(subject.images)) / draws, subject)
+def images_of(subjects: Sequence[Subject]) -> ImageSet:
+    """A site's subjects as the audit takes them."""
+    return ImageSet(np.stack([subject.images for subject in subjects]), np.stack([s.labels for s in subjects]))
 
 
-def painting_error(subject: Subject) -> float:
-    """The same error of the lookup table that paints each tissue with the subject's contrast."""
-    return brain_error(paint(subject.labels, subject.contrast), subject)
+def question_of(release: ImageSet, reference: ImageSet, weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays of the audit's task."""
+    question = {GENERATOR + name: value for name, value in weights.items()}
+    for name, group in ((RELEASE, release), (REFERENCE, reference)):
+        if group.labels is None:
+            raise ValueError(f"Expected label maps of the {name}.")
+        question |= {name: group.images.astype(np.float16), name + LABELS: group.labels.astype(np.uint8)}
+    return question
 
 
-def brain_error(images: np.ndarray, subject: Subject) -> float:
-    """Mean absolute error over brain voxels and sequences."""
-    brain = subject.labels > 0
-    return float(np.abs(images[:, brain] - subject.images[:, brain]).mean())
+def _sent(data: Mapping[str, np.ndarray], name: str) -> ImageSet:
+    return ImageSet(data[name], data[name + LABELS])
+

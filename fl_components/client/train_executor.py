@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from nvflare.apis.dxo import DataKind
@@ -14,6 +15,7 @@ from fl_components.client.heartbeat import Heartbeat
 from fl_components.client.open_site import OpenSite
 from fl_components.cohort.cohort import Cohort
 from fl_components.cohort.subject import Subject
+from fl_components.site import Site
 from fl_components.training.local import LocalTrainer
 
 
@@ -57,12 +59,17 @@ class TrainExecutor(SiteExecutor):
             stop_if(abort_signal)
             heartbeat.step(done)
 
-        trainer = LocalTrainer(study, members, site.state / "training" / "state.pt", training_seed(opened))
+        trainer = LocalTrainer(study, members, training_state(site), training_seed(opened))
         result = trainer.train(dict(data), round_number, steps, on_step)
         heartbeat.end(precision=result.precision)
         losses = result.losses
         return {**result.update, "loss.l1": scalar(losses.l1), "loss.adversarial": scalar(losses.adversarial),
                 "loss.discriminator": scalar(losses.discriminator)}
+
+
+def training_state(site: Site) -> Path:
+    """Where a site keeps its discriminator between tasks; it never leaves."""
+    return site.state / "training" / "state.pt"
 
 
 def training_seed(opened: OpenSite) -> int:

@@ -12,12 +12,17 @@ import numpy as np
 from fl_components.networks.build import declared_shapes
 from fl_components.study import Study
 from fl_components.vocabulary import N_TISSUES, SEQUENCES
+from privacy_eval.battery import Setting
 from privacy_eval.site.answer import scalar_names
 
 Task = Literal["summarise", "train", "audit"]
 
 TRAINING_SCALARS: Final = ("loss.l1", "loss.adversarial", "loss.discriminator")
 """Means over one task's steps: what the training curves are drawn from."""
+
+
+AUDIT_SETTING: Final = Setting()
+"""What an audit in the federation has at hand: every space, public references and the generator."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +43,13 @@ def declare(task: Task, study: Study) -> Declaration:
     - summarise: mean and spread of the members' contrast, the count of members a tissue was present in, and whether
       the site's subjects are simulated;
     - train: the generator's update, tensor by tensor, and the mean losses of the task;
-    - audit: n, U statistics and suppressed counts, as `privacy_eval.site_audit` names them.
+    - audit: n, U statistics, deviates and suppressed counts, as `privacy_eval.site.answer` names them.
     """
     if task == "train":
         tensors = {name: Field(shape, "float32") for name, shape in declared_shapes(study).items()}
         return {**tensors, **dict.fromkeys(TRAINING_SCALARS, _SCALAR)}
     if task == "audit":
-        return dict.fromkeys(scalar_names(), _SCALAR)
+        return dict.fromkeys(scalar_names(AUDIT_SETTING), _SCALAR)
     table = Field((N_TISSUES, len(SEQUENCES)), "float32")
     return {"contrast.mean": table, "contrast.spread": table, "contrast.count": Field((N_TISSUES,), "float32"),
             "n_members": _SCALAR, "simulated": _SCALAR}

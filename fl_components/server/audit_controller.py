@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from fl_components.client.audit_executor import GENERATOR, REFERENCE, RELEASE
+from fl_components.client.audit_executor import question_of
 from fl_components.guard.declaration import declare, refusal
 from fl_components.server.ask import ask_sites
 from fl_components.server.controller import StudyController
 from fl_components.server.home import ServerHome
-from fl_components.server.release import read_release
+from fl_components.server.release import released_images
 from fl_components.server.release_manifest import release_digest
 from fl_components.server.synthesize import public_subjects
 from fl_components.study import Study
@@ -23,10 +21,8 @@ class AuditController(StudyController):
     def carry_out(self, study: Study, home: ServerHome) -> None:
         """See the base class."""
         home.write_result("audit", "running")
-        volumes = [volume.images.astype(np.float16) for volume in read_release(home.release)]
-        reference = public_subjects(home, study, study.audit.calibration_subjects).astype(np.float16)
-        weights = {GENERATOR + name: value for name, value in home.load_generator().items()}
-        question = {RELEASE: np.stack(volumes), REFERENCE: reference, **weights}
+        reference = public_subjects(home, study, study.audit.calibration_subjects)
+        question = question_of(released_images(home.release), reference, home.load_generator())
         answers = ask_sites(self, study, "audit", question, 0)
         declaration = declare("audit", study)
         for site, fields in answers.items():

@@ -31,6 +31,7 @@ from fl_components.server.release_manifest import (
 from fl_components.study import Grid
 from fl_components.vocabulary import N_LABELS, SEQUENCES
 from privacy_eval.errors import InputError
+from privacy_eval.spaces.images import ImageSet
 
 __all__ = ["ReleaseMetadata", "ReleaseWriter", "Volume", "read_release", "release_digest", "verify_release"]
 
@@ -190,6 +191,12 @@ def read_release(folder: Path) -> Iterator[Volume]:
         return Volume(name, np.clip(images, 0, 1).astype(np.float32), labels.astype(np.uint8), affine)
 
     return map(volume, names)
+
+
+def released_images(folder: Path) -> ImageSet:
+    """All volumes of a release with their anatomies, as the audit takes them; errors as `read_release`."""
+    volumes = list(read_release(folder))
+    return ImageSet(np.stack([volume.images for volume in volumes]), np.stack([volume.labels for volume in volumes]))
 
 
 def _remove(folder: Path) -> None:

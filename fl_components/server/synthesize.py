@@ -22,6 +22,7 @@ from fl_components.server.population import ContrastPopulation
 from fl_components.server.release import ReleaseWriter
 from fl_components.server.release_description import ReleaseMetadata
 from fl_components.study import Study
+from privacy_eval.spaces.images import ImageSet
 
 _RELEASE, _PUBLIC = 1, 2
 """First words of the seeds of released volumes and of public subjects: two streams that never meet."""
@@ -64,15 +65,16 @@ def synthesize(home: ServerHome, study: Study, pool: Executor,
                 on_volume(done)
 
 
-def public_subjects(home: ServerHome, study: Study, count: int) -> np.ndarray:
-    """Subjects of the public simulator: sampled anatomies painted with drawn contrasts. (count, 4, X, Y, Z) float32.
+def public_subjects(home: ServerHome, study: Study, count: int) -> ImageSet:
+    """Subjects of the public simulator: sampled anatomies painted with drawn contrasts, float32 with label maps.
 
     No scan went into them; the audit calibrates its distances by them.
     """
     population = ContrastPopulation.from_summaries(study, read_json(home.population_file))
-    painted = [paint(labels, population.draw(labels, np.random.default_rng(words)))
-               for labels, words in _anatomies(study, _PUBLIC, count)]
-    return np.stack(painted)
+    drawn = [(labels, paint(labels, population.draw(labels, np.random.default_rng(words))))
+             for labels, words in _anatomies(study, _PUBLIC, count)]
+    anatomies, painted = zip(*drawn, strict=True)
+    return ImageSet(np.stack(painted), np.stack(anatomies))
 
 
 def _anatomies(study: Study, stream: int, count: int,

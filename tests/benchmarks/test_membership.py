@@ -12,7 +12,7 @@ from small_run import CONTRAST, prepare_run, small_study, write_run
 from benchmarks import membership
 from benchmarks.hospitals import load_hospitals
 from fl_components.anatomy.sampler import AnatomySampler
-from fl_components.client.audit_executor import painting_error
+from fl_components.client.generator_errors import painting_error
 from fl_components.cohort.subject import Subject
 from fl_components.contrast import Contrast, paint
 from fl_components.networks.build import build_generator, weights_of

@@ -14,7 +14,8 @@ from nvflare.apis.signal import Signal
 from small_run import CONTRAST, prepare_run, write_run
 from test_open_site import Context
 
-from fl_components.client.audit_executor import AuditExecutor, painting_error
+from fl_components.client.audit_executor import AuditExecutor
+from fl_components.client.generator_errors import painting_error
 from fl_components.client.heartbeat import Heartbeat, heartbeat_file
 from fl_components.client.train_executor import TrainExecutor, summarise_contrast
 from fl_components.cohort.subject import Subject
