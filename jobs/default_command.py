@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
-import click
 from typer.core import TyperGroup
 
 DEFAULT: Final = "default"
@@ -17,14 +16,13 @@ class GroupWithDefault(TyperGroup):
     A run folder that has a command's name is given as `./plan`.
     """
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - typer brings a click of its own
         """Put the default command's name first unless a command or the group's help was asked for."""
         typed = [name for name in self.commands if name != DEFAULT]
         asked = args and (args[0] in typed or args[0] in ctx.help_option_names)
         return super().parse_args(ctx, args if asked else [DEFAULT, *args])
 
-    def resolve_command(self, ctx: click.Context,
-                        args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:  # noqa: ANN401
         """The default command goes without a name, so that its usage line reads as it is typed."""
         name, command, rest = super().resolve_command(ctx, args)
         return ("" if name == DEFAULT else name), command, rest
