@@ -24,10 +24,10 @@ FAST: Final = pytest.param(2, 39, id="fast")
 """Seeds (0, 1, …) and assignments drawn."""
 
 REFERENCE_SEEDS: Final = 20
-COLUMNS: Final = {"fbb": 0.025, "calibrated": 0.022, "TPR@1 %": 0.03, "DOMIAS": 0.025, "Z_U": 1.4, "NNAA": 0.022,
+COLUMNS: Final = {"fbb": 0.025, "calibrated": 0.022, "TPR@1 %": 0.04, "DOMIAS": 0.025, "Z_U": 1.4, "NNAA": 0.022,
                   "DCR": 0.04, "unauthentic": 0.03, "copied M": 0.015, "copied H": 0.015}
-"""Columns of the table to reproduce, and the SD of one seed. TPR@1 % hangs on the second-highest of 224 scores: where
-it is high its SD is a quarter of it."""
+"""Columns of the table to reproduce, and the SD of one seed. TPR@1 % is with the threshold on all of the holdout; the
+decision's own, "held out", has it on the second-highest of half: lower by a tenth and twice as wide."""
 
 TABLE: Final[dict[str, tuple[float | None, ...]]] = {
     "fresh real": (0.502, 0.499, 0.011, 0.499, -0.03, 0.001, 0.504, 0.475, 0.050, 0.045),
@@ -105,8 +105,7 @@ def test_table(name: str, seeds: int, draws: int) -> None:
     found = measured(name, seeds, draws)
     for (column, deviation), expected in zip(COLUMNS.items(), TABLE[name], strict=True):
         if expected is not None:
-            spread = max(deviation, expected / 4) if column == "TPR@1 %" else deviation
-            tolerance = 4 * spread * np.sqrt(1 / seeds + 1 / REFERENCE_SEEDS)
+            tolerance = 4 * deviation * np.sqrt(1 / seeds + 1 / REFERENCE_SEEDS)
             assert np.mean(found[column]) == pytest.approx(expected, abs=tolerance), column
 
 
@@ -134,7 +133,8 @@ def test_what_a_leak_of_a_share_must_give(share: int, seeds: int, draws: int) ->
     found = measured(f"leak {share} %", seeds, draws)
     share /= 100
     assert np.mean(found["fbb"]) == pytest.approx(0.5 + share / 2, abs=4 * 0.025 / np.sqrt(seeds))
-    assert np.mean(found["TPR@1 %"]) == pytest.approx(0.01 + 0.9 * share, abs=4 * 0.035 / np.sqrt(seeds))
+    assert np.mean(found["TPR@1 %"]) == pytest.approx(0.01 + 0.9 * share, abs=4 * 0.025 / np.sqrt(seeds))
+    assert np.mean(found["TPR@1 % held out"]) == pytest.approx(0.01 + 0.8 * share, abs=4 * 0.05 / np.sqrt(seeds))
 
 
 def outcome(name: str, seed: int, draws: int) -> dict[str, float]:
@@ -158,10 +158,12 @@ def _scores(data: Digits, release: np.ndarray, rng: np.random.Generator) -> dict
     for name, values in scores.items():
         u = u_statistic(values[:N], values[N:])
         found |= {name: u.auc, f"p:{name}": stratified_auc_p_value([u])}
-    rates = rate_counts(scores["calibrated"][:N], scores["calibrated"][N:], 0.01, rng)
+    members, holdout = scores["calibrated"][:N], scores["calibrated"][N:]
+    rates = rate_counts(members, holdout, 0.01, rng)
     pair = CountPair(rates.true_positives, rates.n_members, rates.false_positives, rates.n_holdout)
     return found | {
-        "TPR@1 %": rates.true_positives / rates.n_members,
+        "TPR@1 %": float(np.mean(members > np.quantile(holdout, 0.99))),
+        "TPR@1 % held out": rates.true_positives / rates.n_members,
         "p:TPR@1 %": stratified_exact_p_value([pair]),
         "p:separation": separation_p_value(rates),
     }

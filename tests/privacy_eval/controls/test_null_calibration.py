@@ -199,11 +199,14 @@ def test_sites_that_differ_are_no_leak_when_stratified(runs: int) -> None:
     [
         pytest.param(50, 0.073, 0.026, id="50"),
         pytest.param(1000, 0.021, 0.030, id="1000"),
-        pytest.param(20_000, 0.012, 0.026, marks=pytest.mark.full, id="20000"),
+        pytest.param(20_000, 0.015, 0.026, marks=pytest.mark.full, id="20000"),
     ],
 )
 def test_the_spread_of_the_dcr_share_is_no_binomial(synthetic: int, share: float, auc: float) -> None:
-    """200 + 200 patients in eight dimensions, a fresh release: SDs of the DCR share and of the fbb AUC."""
+    """200 + 200 patients in eight dimensions, a fresh release: SDs of the DCR share and of the fbb AUC.
+
+    By a k-d tree over 200 other draws: .0226 for 1000, .0150 (± .0008) for 20,000, where a binomial has .0035.
+    """
     rng, runs = np.random.default_rng(9), 80
     shares, aucs = np.zeros((2, runs))
     for run in range(runs):
