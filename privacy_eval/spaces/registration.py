@@ -22,6 +22,13 @@ from privacy_eval.spaces.nearest import nearest_target
 PAIR_VOXELS: Final = 4_000
 """Voxels of a sequence that a pair is registered on; a finer grid is averaged over cubes."""
 
+FOREGROUND: Final = 0.1
+"""Foreground is what exceeds, in some sequence, this share of its 99th percentile.
+
+Were it all that is not 0, a little noise around a copy would stretch it out of every space's sight: of digits copied
+with 3 % noise T1 found an AUC of .55 in place of .66.
+"""
+
 _STEP: Final = (1.0, 0.05, 0.05)
 """Typical shift in voxels, turn in radians and logarithm of a scale: they move a brain's rim about equally."""
 _REACH: Final = (0.2, 0.5, 0.3)
@@ -60,7 +67,7 @@ def to_template(picture: Picture, template: TemplateMoments) -> Picture:
     linear for the images and nearest for the labels. Outside the grid there are zeros.
 
     Args:
-        picture: images (C, *grid), whose foreground is every voxel that is not 0 in some sequence.
+        picture: images (C, *grid), whose foreground is by `FOREGROUND`.
         template: moments on a grid of the same voxel size.
 
     Returns:
@@ -95,8 +102,10 @@ def _nearest(labels: np.ndarray, sources: list[np.ndarray]) -> np.ndarray:
 
 
 def _moments(images: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Mean and standard deviation of the positions of voxels that are not 0; None if all are."""
-    foreground = np.any(images != 0, axis=0)
+    """Mean and standard deviation of the foreground's positions; None if there is none."""
+    size = np.abs(images).reshape(len(images), -1)
+    bright = np.percentile(size, 99, axis=1, keepdims=True)
+    foreground = np.any(size > FOREGROUND * bright, axis=0).reshape(images.shape[1:])
     count = np.count_nonzero(foreground)
     if count == 0:
         return None
