@@ -123,6 +123,18 @@ class AuditSettings(Settings):
                               if hasattr(self, field.name)})
 
 
+class CanarySettings(Settings):
+    """Simulated subjects that each site plants among its members, to measure a leak on nobody.
+
+    `per_site` are planned, about half of them trained on. In a run whose images are `for_release` there are at most 10
+    for every 100 members; a run that audits the implementation may have hundreds. `delta` is of the bounds on ε.
+    """
+
+    per_site: int = Field(default=0, ge=0, le=1000)
+    for_release: bool = True
+    delta: Fraction = 1e-5
+
+
 class Study(SettingsFile):
     """One consortium's agreement. `sites` gives each site's public weight in the average."""
 
@@ -137,6 +149,7 @@ class Study(SettingsFile):
     federation: FederationSettings = FederationSettings()
     synthesis: SynthesisSettings = SynthesisSettings()
     audit: AuditSettings = AuditSettings()
+    canaries: CanarySettings = CanarySettings()
 
     @classmethod
     def parse(cls, data: dict[str, Any], origin: str) -> Self:

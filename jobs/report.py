@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from fl_components.client.audit_findings import GROUPS, read_findings
+from fl_components.client.audit_record import AuditRecord
 from fl_components.guard.declaration import AUDIT_SETTING
 from fl_components.guard.ledger import Ledger
 from fl_components.json_file import read_json, write_json
 from fl_components.server.release_manifest import release_digest
 from fl_components.site import Site
 from fl_components.study import Study
+from jobs.canaries import canary_section
 from jobs.output import Talk
 from jobs.pictures import release_picture, side_by_side
 from jobs.provenance import provenance
 from jobs.run_folder import RunFolder
 from jobs.worth import quality_table
 from privacy_eval.errors import InputError
-from privacy_eval.report import Curve, Sections, SiteEgress, audit_report, render_html
+from privacy_eval.report import Curve, Figure, Sections, SiteEgress, audit_report, render_html
 from privacy_eval.site.answer import SiteStatistics
-from privacy_eval.verdict.combine import combine
+from privacy_eval.verdict.combine import AuditResult, combine
 
 
 def report(run: RunFolder, talk: Talk) -> dict[str, Any]:
@@ -36,21 +41,55 @@ def report(run: RunFolder, talk: Talk) -> dict[str, Any]:
     if audited["release"] != release_digest(run.release):
         raise InputError(f"{run.release}: not the release that was audited; run 'fedsynth audit' again")
     with talk.stage("Writing the report") as advance:
-        statistics = [SiteStatistics.from_scalars(site, scalars, AUDIT_SETTING) for site, scalars in audited["sites"].items()]
-        result = combine(statistics, study.audit.policy)
+        statistics = [SiteStatistics.from_scalars(site, scalars, AUDIT_SETTING)
+                      for site, scalars in audited["sites"].items()]
+        result = combine(statistics, study.audit.policy, weaknesses=_weaknesses(study))
         simulated = all(site.data.simulated for site in sites)
         advance(0.3, "verdict")
-        data = audit_report(result, simulated=simulated, warnings=_warnings(sites))
+        canaries, told = canary_section(study, audited["canaries"])
+        warnings = [*_warnings(sites), *told]
         sections = _sections(run, study, sites, audited, simulated)
-        data |= {"provenance": dict(sections.provenance), "egress": [vars(row) for row in sections.egress],
-                 "quality": [vars(table) for table in sections.quality]}
-        run.audit.mkdir(exist_ok=True)
-        page = run.audit / "report.html"
-        partial = run.audit / ".report.html.partial"
-        partial.write_text(render_html(data, sections), encoding="utf-8")
-        write_json(run.audit / "report.json", data)
-        partial.replace(page)
-    return {"verdict": data["verdict"], "report": str(page), "json": str(run.audit / "report.json")}
+        data = audit_report(result, simulated=simulated, warnings=warnings, canaries=canaries)
+        _write(run.audit, data, sections)
+        advance(0.8, "the sites' own editions")
+        internal = [str(page) for site in sites
+                    if (page := _internal(site, study, result, sections, warnings, canaries, simulated))]
+    return {"verdict": data["verdict"], "report": str(run.audit / "report.html"),
+            "json": str(run.audit / "report.json"), "internal": internal}
+
+
+def _write(folder: Path, data: dict[str, Any], sections: Sections) -> Path:
+    """The page and its JSON twin; neither half-written."""
+    data = data | {"provenance": dict(sections.provenance), "egress": [vars(row) for row in sections.egress],
+                   "quality": [vars(table) for table in sections.quality]}
+    folder.mkdir(parents=True, exist_ok=True)
+    page, partial = folder / "report.html", folder / ".report.html.partial"
+    partial.write_text(render_html(data, sections), encoding="utf-8")
+    write_json(folder / "report.json", data)
+    partial.replace(page)
+    return page
+
+
+def _internal(site: Site, study: Study, result: AuditResult, sections: Sections, warnings: Sequence[str],
+              canaries: dict[str, Any] | None, simulated: bool) -> Path | None:
+    """The site's own edition, in its own state; None if the site abstained."""
+    folder = AuditRecord(site.state, study).latest
+    if folder is None or not (folder / "inside.json").exists():
+        return None
+    inside = read_findings(folder)
+    pictures = [Figure(f"The {group} nearest to the release, each above its nearest released volume",
+                       (folder / f"{group}.png").read_bytes(),
+                       "A copy shows the same folds, ventricles and lesion in both rows.") for group in GROUPS]
+    data = audit_report(result, "internal", simulated=simulated, warnings=warnings, inside=inside, canaries=canaries)
+    return _write(folder, data, replace(sections, title=f"{sections.title}: internal edition of site '{site.name}'",
+                                        figures=[*pictures, *sections.figures]))
+
+
+def _weaknesses(study: Study) -> list[str]:
+    if study.canaries.per_site and not study.canaries.for_release:
+        return [f"This run plants {study.canaries.per_site} canaries a site to audit the implementation; its images "
+                "are not for release."]
+    return []
 
 
 def _warnings(sites: Sequence[Site]) -> list[str]:

@@ -10,18 +10,25 @@ from nvflare.apis.signal import Signal
 
 from fl_components.client.audit_findings import write_findings
 from fl_components.client.audit_record import AuditRecord, digest_of
-from fl_components.client.executor import SiteExecutor, scalar, stop_if
+from fl_components.client.executor import SiteExecutor, stop_if
 from fl_components.client.generator_errors import discriminator_scores, generator_errors, generator_weights
 from fl_components.client.heartbeat import Heartbeat
 from fl_components.client.open_site import OpenSite
 from fl_components.client.train_executor import training_state
+from fl_components.cohort.canaries import Canaries, plant_canaries
 from fl_components.cohort.cohort import Cohort
 from fl_components.cohort.split import Part
 from fl_components.cohort.subject import Subject
+from fl_components.guard.declaration import declare
 from fl_components.networks.embedding import EmbeddingSpace
+from fl_components.study import Study
+from privacy_eval.attacks.nearest import nearest_release_scores
+from privacy_eval.attacks.reconstruction import reconstruction_scores
 from privacy_eval.site.audit import AuditTerms, audit_site
 from privacy_eval.site.evidence import SiteEvidence
-from privacy_eval.spaces.images import ImageSet
+from privacy_eval.spaces.images import ImageSet, label_maps_of
+from privacy_eval.spaces.nearest import nearest_distance
+from privacy_eval.spaces.voxels import VoxelSpace
 
 RELEASE: Final = "release"
 REFERENCE: Final = "reference"
@@ -46,17 +53,18 @@ class AuditExecutor(SiteExecutor):
         """See the base class. A question that was asked before gets the stored answer."""
         site, study = opened
         record, question = AuditRecord(site.state, study), digest_of(data, study)
-        scalars = record.stored(question)
-        if scalars is None:
-            scalars = self._audit(data, opened, record, question, heartbeat, abort_signal, round_number)
-            record.keep(question, scalars)
+        answer = record.stored(question)
+        if answer is None:
+            answer = self._audit(data, opened, record, question, heartbeat, abort_signal, round_number)
+            record.keep(question, answer)
         else:
             heartbeat.begin(task, round_number, 1)
         heartbeat.end()
-        return {name: scalar(value) for name, value in scalars.items()}
+        declared = declare("audit", study)
+        return {name: np.asarray(value, declared[name].dtype) for name, value in answer.items()}
 
     def _audit(self, data: Mapping[str, np.ndarray], opened: OpenSite, record: AuditRecord, question: str,
-               heartbeat: Heartbeat, abort_signal: Signal, round_number: int) -> dict[str, float]:
+               heartbeat: Heartbeat, abort_signal: Signal, round_number: int) -> dict[str, float | list[float]]:
         site, study = opened
         cohort = Cohort.load(site, study)
         members, holdout, unseen = (list(cohort.subjects(part)) for part in _PARTS)
@@ -79,7 +87,21 @@ class AuditExecutor(SiteExecutor):
                            np.random.default_rng(), terms, lambda stage: on_subject(next(stages)))
         if found.inside is not None:
             write_findings(found.inside, members, holdout, release, record.folder(question))
-        return found.answer.to_scalars()
+        canaries = plant_canaries(site, study, len(members)) if study.canaries.per_site else None
+        opened_coins = {} if canaries is None else open_canaries(study, data, canaries)
+        return {**found.answer.to_scalars(), **opened_coins}
+
+
+def open_canaries(study: Study, data: Mapping[str, np.ndarray], canaries: Canaries) -> dict[str, list[float]]:
+    """The canaries' scores by T1 and T4, computed from what the server sent alone, with the coins and their salt."""
+    subjects = canaries.subjects
+    errors = generator_errors(study, generator_weights(data, GENERATOR), subjects, (), lambda done: None)["exact"]
+    painted = reconstruction_scores(errors.reconstruction.members, errors.predictability.members)
+    space = VoxelSpace.fit(_sent(data, REFERENCE))
+    near = nearest_release_scores(nearest_distance(space.map(images_of(subjects)), space.map(_sent(data, RELEASE))))
+    return {"canaries.T1": near.tolist(), "canaries.T4": painted.tolist(),
+            "canaries.inside": [float(inside) for inside in canaries.coins.inside],
+            "canaries.salt": [float(byte) for byte in canaries.coins.salt]}
 
 
 def images_of(subjects: Sequence[Subject]) -> ImageSet:
@@ -91,9 +113,7 @@ def question_of(release: ImageSet, reference: ImageSet, weights: Mapping[str, np
     """The arrays of the audit's task."""
     question = {GENERATOR + name: value for name, value in weights.items()}
     for name, group in ((RELEASE, release), (REFERENCE, reference)):
-        if group.labels is None:
-            raise ValueError(f"Expected label maps of the {name}.")
-        question |= {name: group.images.astype(np.float16), name + LABELS: group.labels.astype(np.uint8)}
+        question |= {name: group.images.astype(np.float16), name + LABELS: label_maps_of(group).astype(np.uint8)}
     return question
 
 

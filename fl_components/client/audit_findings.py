@@ -12,7 +12,7 @@ from fl_components.cohort.subject import Subject
 from fl_components.contrast import measure_contrast
 from fl_components.json_file import read_json, write_json
 from privacy_eval.site.inside import InsideFindings, Pair
-from privacy_eval.spaces.images import ImageSet
+from privacy_eval.spaces.images import ImageSet, label_maps_of
 from privacy_eval.statistics.ranks import Estimate
 
 GROUPS: Final = ("members", "holdout")
@@ -40,8 +40,6 @@ def read_findings(folder: Path) -> InsideFindings:
 def _rows(pair: Pair, subjects: Sequence[Subject], release: ImageSet) -> list[Subject]:
     """The real scan, and below it the synthetic one."""
     real = subjects[pair.real]
-    if release.labels is None:
-        raise ValueError("Expected label maps of the release.")
-    images, labels = release.images[pair.synthetic].astype(real.images.dtype), release.labels[pair.synthetic]
+    images, labels = release.images[pair.synthetic].astype(real.images.dtype), label_maps_of(release)[pair.synthetic]
     made = Subject(f"released volume {pair.synthetic + 1}", images, labels, measure_contrast(images, labels))
     return [replace(real, name=f"{real.name}: real, nearest in the release below"), made]

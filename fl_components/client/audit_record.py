@@ -27,7 +27,7 @@ class AuditRecord:
         self.path, self.study = state / "audits.json", study
         self.entries: list[dict[str, Any]] = read_json(self.path)["audits"] if self.path.exists() else []
 
-    def stored(self, question: str) -> dict[str, float] | None:
+    def stored(self, question: str) -> dict[str, float | list[float]] | None:
         """The answer given before to a question."""
         return next((dict(entry["answer"]) for entry in self.entries if entry["question"] == question), None)
 
@@ -36,11 +36,17 @@ class AuditRecord:
         """Which audit of the study the next new question is, counted from 1."""
         return 1 + sum(entry["study"] == self.study.name for entry in self.entries)
 
-    def keep(self, question: str, answer: Mapping[str, float]) -> None:
+    def keep(self, question: str, answer: Mapping[str, float | list[float]]) -> None:
         """Freeze an answer, before it leaves."""
         self.entries.append({"study": self.study.name, "study_hash": self.study.hash, "question": question,
                              "time": datetime.now(UTC).isoformat(timespec="seconds"), "answer": dict(answer)})
         write_json(self.path, {"audits": self.entries})
+
+    @property
+    def latest(self) -> Path | None:
+        """The folder of the study's latest question; None if there was none."""
+        asked = [entry["question"] for entry in self.entries if entry["study"] == self.study.name]
+        return self.folder(asked[-1]) if asked else None
 
     def folder(self, question: str) -> Path:
         """Where the findings of a question are that stay at the site."""

@@ -13,6 +13,7 @@ from nvflare.apis.signal import Signal
 from fl_components.client.executor import SiteExecutor, scalar, stop_if
 from fl_components.client.heartbeat import Heartbeat
 from fl_components.client.open_site import OpenSite
+from fl_components.cohort.canaries import Canaries, plant_canaries
 from fl_components.cohort.cohort import Cohort
 from fl_components.cohort.subject import Subject
 from fl_components.site import Site
@@ -27,6 +28,7 @@ class TrainExecutor(SiteExecutor):
     def __init__(self, study_hash: str) -> None:
         super().__init__(study_hash)
         self._members: list[Subject] | None = None
+        self._canaries: Canaries | None = None
 
     def tasks(self) -> tuple[str, ...]:
         """See the base class."""
@@ -39,6 +41,8 @@ class TrainExecutor(SiteExecutor):
         if task == "summarise":
             heartbeat.begin(task, round_number, 1)
             summary = summarise_contrast(members, opened.site.policy.minimum_count)
+            if opened.study.canaries.per_site:
+                summary["canaries.commitment"] = digest_bytes(self._plant(opened).coins.commitment)
             heartbeat.end()
             return {**summary, "simulated": scalar(opened.site.data.simulated)}
         return self._train(members, round_number, data, opened, heartbeat, abort_signal)
@@ -48,6 +52,11 @@ class TrainExecutor(SiteExecutor):
             cohort = Cohort.load(opened.site, opened.study)
             self._members = [Subject.load(path) for path in cohort.members]
         return self._members
+
+    def _plant(self, opened: OpenSite) -> Canaries:
+        if self._canaries is None:
+            self._canaries = plant_canaries(opened.site, opened.study, len(self._load_members(opened)))
+        return self._canaries
 
     def _train(self, members: list[Subject], round_number: int, data: Mapping[str, np.ndarray], opened: OpenSite,
                heartbeat: Heartbeat, abort_signal: Signal) -> dict[str, np.ndarray]:
@@ -59,12 +68,18 @@ class TrainExecutor(SiteExecutor):
             stop_if(abort_signal)
             heartbeat.step(done)
 
-        trainer = LocalTrainer(study, members, training_state(site), training_seed(opened))
+        planted = self._plant(opened).planted if study.canaries.per_site else []
+        trainer = LocalTrainer(study, [*members, *planted], training_state(site), training_seed(opened))
         result = trainer.train(dict(data), round_number, steps, on_step)
         heartbeat.end(precision=result.precision)
         losses = result.losses
         return {**result.update, "loss.l1": scalar(losses.l1), "loss.adversarial": scalar(losses.adversarial),
                 "loss.discriminator": scalar(losses.discriminator)}
+
+
+def digest_bytes(digest: str) -> np.ndarray:
+    """A hexadecimal digest as the bytes of a field."""
+    return np.frombuffer(bytes.fromhex(digest), np.uint8)
 
 
 def training_state(site: Site) -> Path:

@@ -12,6 +12,7 @@ import numpy as np
 from fl_components.networks.build import declared_shapes
 from fl_components.study import Study
 from fl_components.vocabulary import N_TISSUES, SEQUENCES
+from privacy_eval.attacks.canaries import SALT_BYTES
 from privacy_eval.battery import Setting
 from privacy_eval.site.answer import scalar_names
 
@@ -20,6 +21,10 @@ Task = Literal["summarise", "train", "audit"]
 TRAINING_SCALARS: Final = ("loss.l1", "loss.adversarial", "loss.discriminator")
 """Means over one task's steps: what the training curves are drawn from."""
 
+
+CANARY_FIELDS: Final[Mapping[str, Literal["float64", "uint8"]]] = {
+    "canaries.T1": "float64", "canaries.T4": "float64", "canaries.inside": "uint8"}
+"""One value a canary: its scores in T1 and T4, and its coin."""
 
 AUDIT_SETTING: Final = Setting()
 """What an audit in the federation has at hand: every space, public references and the generator."""
@@ -30,7 +35,7 @@ class Field:
     """Shape and numpy type of one thing that may leave; a scalar has shape ()."""
 
     shape: tuple[int, ...]
-    dtype: Literal["float32", "float64"]
+    dtype: Literal["float32", "float64", "uint8"]
 
 
 Declaration = Mapping[str, Field]
@@ -44,15 +49,22 @@ def declare(task: Task, study: Study) -> Declaration:
       the site's subjects are simulated;
     - train: the generator's update, tensor by tensor, and the mean losses of the task;
     - audit: n, U statistics, deviates and suppressed counts, as `privacy_eval.site.answer` names them.
+
+    A study that plants canaries adds the commitment to the summary, and to the audit the canaries' scores, coins and
+    salt: no person is behind them.
     """
+    canaries = study.canaries.per_site
     if task == "train":
         tensors = {name: Field(shape, "float32") for name, shape in declared_shapes(study).items()}
         return {**tensors, **dict.fromkeys(TRAINING_SCALARS, _SCALAR)}
     if task == "audit":
-        return dict.fromkeys(scalar_names(AUDIT_SETTING), _SCALAR)
+        opened = {name: Field((canaries,), dtype) for name, dtype in CANARY_FIELDS.items()} if canaries else {}
+        salt = {"canaries.salt": Field((SALT_BYTES,), "uint8")} if canaries else {}
+        return {**dict.fromkeys(scalar_names(AUDIT_SETTING), _SCALAR), **opened, **salt}
     table = Field((N_TISSUES, len(SEQUENCES)), "float32")
+    commitment = {"canaries.commitment": Field((32,), "uint8")} if canaries else {}
     return {"contrast.mean": table, "contrast.spread": table, "contrast.count": Field((N_TISSUES,), "float32"),
-            "n_members": _SCALAR, "simulated": _SCALAR}
+            "n_members": _SCALAR, "simulated": _SCALAR, **commitment}
 
 
 def refusal(declaration: Declaration, fields: Mapping[str, np.ndarray]) -> str | None:

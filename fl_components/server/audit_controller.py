@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
 from fl_components.client.audit_executor import question_of
+from fl_components.cohort.canaries import canary_names
 from fl_components.guard.declaration import declare, refusal
+from fl_components.json_file import read_json
 from fl_components.server.ask import ask_sites
 from fl_components.server.controller import StudyController
 from fl_components.server.home import ServerHome
@@ -11,6 +18,8 @@ from fl_components.server.release import released_images
 from fl_components.server.release_manifest import release_digest
 from fl_components.server.synthesize import public_subjects
 from fl_components.study import Study
+from privacy_eval.attacks.canaries import CanaryCoins, verify_opening
+from privacy_eval.errors import InputError
 
 
 class AuditController(StudyController):
@@ -28,5 +37,23 @@ class AuditController(StudyController):
         for site, fields in answers.items():
             if reason := refusal(declaration, fields):
                 raise RuntimeError(f"site '{site}': its audit answer is refused: {reason}")
-        scalars = {site: {name: float(value) for name, value in fields.items()} for site, fields in answers.items()}
-        home.write_result("audit", "done", release=release_digest(home.release), sites=scalars)
+        scalars = {site: {name: float(value) for name, value in fields.items() if not value.ndim}
+                   for site, fields in answers.items()}
+        canaries = {site: opened_canaries(home, study, site, fields) for site, fields in answers.items()
+                    if study.canaries.per_site}
+        home.write_result("audit", "done", release=release_digest(home.release), sites=scalars, canaries=canaries)
+
+
+def opened_canaries(home: ServerHome, study: Study, site: str, fields: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """A site's scores and coins, the coins compared with what the site committed to before training.
+
+    Raises:
+        InputError: if they are other coins.
+    """
+    inside = tuple(bool(coin) for coin in fields["canaries.inside"])
+    coins = CanaryCoins(canary_names(study), inside, fields["canaries.salt"].tobytes())
+    try:
+        verify_opening(coins, bytes(read_json(home.population_file)[site]["canaries.commitment"]).hex())
+    except InputError as error:
+        raise InputError(f"site '{site}': {error}") from None
+    return {"inside": list(inside), "T1": fields["canaries.T1"].tolist(), "T4": fields["canaries.T4"].tolist()}

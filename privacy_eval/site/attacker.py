@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import norm
 
 from privacy_eval.attacks.alarms import alarms
-from privacy_eval.attacks.attributes import successes
+from privacy_eval.attacks.attributes import infer
 from privacy_eval.attacks.copying import copying
 from privacy_eval.attacks.density import domias_scores, dpi_scores
 from privacy_eval.attacks.nearest import calibrated_scores, nearest_release_scores
@@ -17,8 +17,8 @@ from privacy_eval.attacks.reconstruction import reconstruction_scores
 from privacy_eval.attacks.replicas import count_replicas, replica_threshold
 from privacy_eval.battery import RATES, Setting, isolated
 from privacy_eval.site.evidence import GeneratorErrors, PairedErrors, SiteEvidence
-from privacy_eval.spaces.images import ImageSet, score_of_patients
-from privacy_eval.spaces.nearest import distance_matrix, nearest_of_patients, nearest_target
+from privacy_eval.spaces.images import ImageSet, label_maps_of, score_of_patients
+from privacy_eval.spaces.nearest import distance_matrix, nearest_of_patients
 from privacy_eval.spaces.space import Space
 from privacy_eval.statistics.counts import suppress
 from privacy_eval.statistics.ranks import mann_whitney_u
@@ -148,14 +148,11 @@ class Attacker:
 
     def _attributes(self, synthetic: np.ndarray, labels: np.ndarray) -> Named:
         """T11: the attacker knows a patient's tissues and reads the tumour off the nearest released anatomy."""
-        right = []
-        for vectors, group in ((self.members, self.evidence.members), (self.holdout, self.evidence.holdout)):
-            first = np.unique(group.owners, return_index=True)[1]
-            rows, _ = nearest_target(vectors["anatomy"][first], synthetic)
-            assert group.labels is not None
-            right.append(successes(group.labels[first], labels[rows], self.evidence.spacing_mm))
-        for attribute in right[0]:
-            yield f"T11.{attribute}", self._coded(int(right[0][attribute].sum()), int(right[1][attribute].sum()))
+        groups = (self.members, self.evidence.members), (self.holdout, self.evidence.holdout)
+        members, holdout = (infer(vectors["anatomy"], label_maps_of(group), synthetic, labels,
+                                  self.evidence.spacing_mm, group.owners) for vectors, group in groups)
+        for attribute in members:
+            yield f"T11.{attribute}", self._coded(int(members[attribute].sum()), int(holdout[attribute].sum()))
 
     def _coded(self, members: int, holdout: int) -> tuple[float, float]:
         return suppress(members, self.minimum_count), suppress(holdout, self.minimum_count)

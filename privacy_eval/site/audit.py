@@ -14,7 +14,7 @@ from privacy_eval.site.answer import SiteStatistics
 from privacy_eval.site.attacker import Attacker, Target, audited, map_all
 from privacy_eval.site.evidence import PairedErrors, SiteEvidence
 from privacy_eval.site.inside import InsideFindings, look_inside
-from privacy_eval.spaces.images import ImageSet, Picture
+from privacy_eval.spaces.images import ImageSet, Picture, label_maps_of
 from privacy_eval.spaces.masks import MaskSpace
 from privacy_eval.spaces.registration import TemplateMoments, to_template
 from privacy_eval.spaces.space import Space
@@ -137,7 +137,7 @@ def _targets(evidence: SiteEvidence, release: ImageSet, spaces: Sequence[Space],
     leaked = controls.leaked_patients(evidence.members.n_patients, rng)
     remembered = evidence.members.subset(controls.first_rows(evidence.members, leaked))
     copies, others = (_copies(spaces, group, rng) for group in (remembered, evidence.unseen))
-    labels = None if release.labels is None else np.concatenate([release.labels, _labels(remembered)])
+    labels = None if release.labels is None else np.concatenate([release.labels, label_maps_of(remembered)])
     blended = {contrast: PairedErrors(controls.blended_errors(errors.reconstruction.members, leaked),
                                       errors.reconstruction.holdout) for contrast, errors in evidence.errors.items()}
     return {
@@ -156,12 +156,6 @@ def _copies(spaces: Sequence[Space], group: ImageSet, rng: np.random.Generator) 
         return controls.noisy_copies(group, np.random.default_rng(seed))
 
     return {space.name: space.map(once_more()) for space in spaces}
-
-
-def _labels(group: ImageSet) -> np.ndarray:
-    if group.labels is None:
-        raise ValueError("Expected label maps of the members as of the release.")
-    return group.labels
 
 
 def _blind_u(features: np.ndarray, evidence: SiteEvidence, rng: np.random.Generator) -> float:

@@ -66,6 +66,13 @@ class ImageSet:
                           None if self.patients is None else self.patients[pick])
 
 
+def label_maps_of(group: ImageSet) -> np.ndarray:
+    """The label maps of a group that must have them (ValueError)."""
+    if group.labels is None:
+        raise ValueError("Expected label maps, found images without.")
+    return group.labels
+
+
 def score_of_patients(scores: np.ndarray, owners: np.ndarray) -> np.ndarray:
     """One score a patient: the highest of the patient's rows, in the order of the patients' numbers, (n_patients,).
 

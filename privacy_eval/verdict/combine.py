@@ -121,13 +121,15 @@ class AuditResult:
     warnings: tuple[str, ...]
 
 
-def combine(sites: Sequence[SiteStatistics], policy: AuditPolicy, copies: Sequence[str] = ()) -> AuditResult:
+def combine(sites: Sequence[SiteStatistics], policy: AuditPolicy, copies: Sequence[str] = (),
+            weaknesses: Sequence[str] = ()) -> AuditResult:
     """Combine the sites' statistics, stratified by site, into the verdict.
 
     Args:
         sites: every site's answer.
         policy: the study's.
         copies: one sentence for each synthetic image found bit-identical to a real one, by who holds both.
+        weaknesses: the caller's reasons why this audit cannot support a pass, one sentence each.
 
     Raises:
         InputError: if no site took part, two have one name, or they answered different measures.
@@ -143,7 +145,7 @@ def combine(sites: Sequence[SiteStatistics], policy: AuditPolicy, copies: Sequen
     negative = Control(tuple(ControlTest(row, False, row.adjusted_p <= policy.control_alpha, None)
                              for row in measure(present, "negative", family, 1 - level)))
     blind = BlindBaseline(stratified_auc([site.blind for site in present], 1 - policy.alpha, BLIND_INFLATION))
-    weak = weak_reasons(sites, positive.underpowered)
+    weak = [*weaknesses, *weak_reasons(sites, positive.underpowered)]
     void = void_reasons(blind.estimate, [t for t in positive.wrong if t not in positive.underpowered], negative.wrong)
     verdict, reasons = judge(tests, copies, void, weak)
     silent = unanswered(present)

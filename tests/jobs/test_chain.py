@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, dict[str, Any]]:
-    run = write_run(tmp_path_factory.mktemp("chain") / "run")
+    run = write_run(tmp_path_factory.mktemp("chain") / "run", canaries={"per_site": 8, "for_release": False})
     prepare_run(run)
     talk = Talk()
     train(run, talk)
@@ -39,7 +39,7 @@ def test_the_contract_of_the_run_folder(finished: tuple[RunFolder, dict[str, Any
     assert report["verdict"] == result["verdict"] in set(Verdict)
     for control in ("positive", "negative"):
         assert report["controls"][control]["outcome"] in {"passed", "failed"}
-    assert [test["id"] for test in report["tests"]] == ["T1", "T2", "T4", "T6"]
+    assert [test["id"] for test in report["tests"]] == ["T1", "T2", "T4", "T6", "T7", "T11"]  # too few for T3
     for test in report["tests"]:
         assert {"id", "n_members", "n_holdout", "estimate", "low", "high", "decision"} <= set(test)
         assert test["low"] <= test["estimate"] <= test["high"]
@@ -63,6 +63,33 @@ def test_the_ledger_lists_exactly_what_is_declared(finished: tuple[RunFolder, di
             declared = declare(entry["task"], study)
             assert sent == {name: (f.shape, f.dtype) for name, f in declared.items() if f.shape}
             assert set(entry["scalars"]) == {name for name, f in declared.items() if not f.shape}
+
+
+def test_every_site_has_its_own_edition_and_the_public_one_none_of_it(
+        finished: tuple[RunFolder, dict[str, Any]]) -> None:
+    run, result = finished
+    assert len(result["internal"]) == len(run.study().sites)
+    public = (run.audit / "report.html").read_text()
+    for page in map(Path, result["internal"]):
+        assert "INTERNAL" in page.read_text()
+        inside = json.loads((page.parent / "inside.json").read_text())
+        assert inside["insider"]["n_members"] == 6
+        assert all(str(pair["after"]) not in public for pair in inside["pairs"])
+    assert "INTERNAL" not in public
+
+
+def test_canaries_are_opened_and_scored(finished: tuple[RunFolder, dict[str, Any]]) -> None:
+    run, _ = finished
+    report = json.loads((run.audit / "report.json").read_text())
+    opened = run.server.result("audit")["canaries"]
+    assert {len(site["inside"]) for site in opened.values()} == {8}
+    assert all(not set(site["T1"]) & set(site["T4"]) for site in opened.values())
+    found = report["canaries"]
+    assert found["n_inside"] == sum(sum(site["inside"]) for site in opened.values())
+    assert found["n_inside"] + found["n_outside"] == 16
+    assert report["verdict"] != Verdict.NO_LEAK_FOUND
+    told = report["reasons"] + report["warnings"]
+    assert any("not for release" in sentence for sentence in told)
 
 
 def test_nothing_of_the_discriminator_reaches_the_server(finished: tuple[RunFolder, dict[str, Any]]) -> None:
