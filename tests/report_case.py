@@ -44,7 +44,8 @@ INSIDE = InsideFindings(
     insider=Estimate(0.7357, 0.6468, 0.8246, 0.95, 61, 67))
 
 CANARIES = {"n_inside": 12, "n_outside": 9, "confidence": 0.95, "delta": 1e-5, "claim": 2.0,
-            "bounds": {"one run": 0.4, "GDP": 2.7}}
+            "bounds": {"one_run": 0.4, "gdp": 2.7},
+            "test": "T4", "auc": {"estimate": 0.8123, "low": 0.7, "high": 0.9}}
 
 
 @cache

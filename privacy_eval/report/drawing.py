@@ -31,10 +31,11 @@ class Axis:
 
     def ticks(self, most: int = 6) -> list[tuple[float, str]]:
         """Positions and labels of at most `most` round values."""
-        span = self.high - self.low
-        power = 10.0 ** floor(log10(span / most))
-        step = next(power * factor for factor in (1, 2, 5, 10, 20) if span / (power * factor) <= most - 1)
-        found = [round(k * step, 10) for k in range(ceil(self.low / step), floor(self.high / step) + 1)]
+        power = 10.0 ** floor(log10((self.high - self.low) / most))
+        steps = [power * factor for factor in (1, 2, 5, 10, 20)]
+        ranges = [range(ceil(self.low / step), floor(self.high / step) + 1) for step in steps]
+        step, multiples = next(pair for pair in zip(steps, ranges, strict=True) if len(pair[1]) <= most)
+        found = [round(k * step, 10) for k in multiples]
         return [(self.at(value), f"{value:.10g}".replace("-", "−")) for value in found]
 
 

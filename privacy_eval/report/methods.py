@@ -35,7 +35,7 @@ def methods(result: AuditResult) -> list[str]:
     present = [site for site in result.sites if not site.abstained]
     setting = setting_of(present)
     return [_patients(result, present), _spaces(setting), _family(result), _statistics(setting),
-            _tolerances(result.policy), _controls(result.policy), _departure(present, setting)]
+            _tolerances(result.policy), _controls(result.policy, setting), _departure(present, setting)]
 
 
 def _patients(result: AuditResult, present: Sequence[SiteStatistics]) -> str:
@@ -96,14 +96,16 @@ def _tolerances(policy: AuditPolicy) -> str:
             f"{policy.simulations} simulated audits (seed {policy.simulation_seed}) for counts.")
 
 
-def _controls(policy: AuditPolicy) -> str:
+def _controls(policy: AuditPolicy, setting: Setting) -> str:
+    remembers = (f", and a generator whose output is {controls.BLEND:.0%} the remembered scan" if setting.generator
+                 else "")
+    untrained = ", and a generator that saw no site" if setting.generator else ""
     return (f"Positive control: copies of {controls.LEAKED_SHARE:.0%} of each site's members with noise of "
-            f"{controls.COPY_NOISE:.0%} of the image's SD, mixed into the release, and a generator whose output is "
-            f"{controls.BLEND:.0%} the remembered scan; required power {REQUIRED_CONTROL_POWER:g}. Negative control: "
-            f"people nobody trained on, and a generator that saw no site, judged at {policy.control_alpha:g}. Blind "
-            f"baseline: logistic regression, {BLIND_FOLDS} folds drawn {BLIND_REPEATS} times, standard error "
-            f"multiplied by {BLIND_INFLATION:.2f} because out-of-fold scores are not independent; below "
-            f"{BLIND_MINIMUM} members or holdout patients a site cannot support a pass.")
+            f"{controls.COPY_NOISE:.0%} of the image's SD, mixed into the release{remembers}; required power "
+            f"{REQUIRED_CONTROL_POWER:g}. Negative control: people nobody trained on{untrained}, judged at "
+            f"{policy.control_alpha:g}. Blind baseline: logistic regression, {BLIND_FOLDS} folds drawn "
+            f"{BLIND_REPEATS} times, standard error multiplied by {BLIND_INFLATION:.2f} "
+            f"because out-of-fold scores are not independent; below {BLIND_MINIMUM} members or holdout patients a site cannot support a pass.")
 
 
 def _departure(present: Sequence[SiteStatistics], setting: Setting) -> str:

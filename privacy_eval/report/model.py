@@ -40,8 +40,8 @@ def audit_report(result: AuditResult, edition: Edition = "public", *, simulated:
         warnings: the caller's own, printed besides the audit's.
         inside: the site's own findings: with the internal edition, and only with it.
         canaries: T10, where canaries were planted: plain JSON with `n_inside`, `n_outside`, `confidence`, `delta`,
-            `bounds` (name → lower bound of ε) and `claim` (the study's ε, or None). Canaries are no persons, so they
-            are in either edition.
+            `bounds` (name → lower bound of ε), `claim` (the study's ε, or None), and perhaps `test` with its `auc`
+            of in against out (`estimate`, `low`, `high`). Canaries are no persons, so they are in either edition.
 
     Raises:
         ValueError: if a site's own findings are given for the public edition, or missing in the internal one.
@@ -74,9 +74,15 @@ def audit_report(result: AuditResult, edition: Edition = "public", *, simulated:
         "untested": _untested(result, inside, canaries),
         "canaries": None if canaries is None else _canaries(canaries),
         "policy": asdict(result.policy) | {"tests": list(result.policy.tests)},
+        "setting": _setting(result),
         "methods": methods(result),
         **({} if inside is None else {"inside": _inside(inside)}),
     }
+
+
+def _setting(result: AuditResult) -> dict[str, Any]:
+    setting = setting_of([site for site in result.sites if not site.abstained])
+    return asdict(setting) | {"spaces": list(setting.spaces)}
 
 
 def _estimate(estimate: Estimate) -> dict[str, Any]:

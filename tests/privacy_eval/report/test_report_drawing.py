@@ -24,7 +24,7 @@ def test_ticks_are_few_round_and_inside(low: float, span: float, most: int) -> N
 
 
 def test_ticks_of_an_auc_are_what_a_person_would_draw() -> None:
-    assert [label for _, label in Axis(0.38, 0.92, 0, 1).ticks()] == ["0.4", "0.6", "0.8"]
+    assert [label for _, label in Axis(0.38, 0.92, 0, 1).ticks()] == ["0.4", "0.5", "0.6", "0.7", "0.8", "0.9"]
 
 
 def test_forest_rows_are_ordered_as_their_numbers() -> None:

@@ -29,7 +29,9 @@ def test_page_is_well_formed_and_loads_nothing(verdict: Verdict) -> None:
     html = render_html(audit_report(result(verdict)), FULL)
     found = Page(html)
     assert found.open == []
-    assert all(source.startswith("data:image/png;base64,") for source in found.loads)
+    assert all(source.startswith(("data:image/png;base64,", "#")) for source in found.loads)
+    targets = {attributes.get("id") for _, attributes in found.starts}
+    assert {source[1:] for source in found.loads if source.startswith("#")} <= targets
     assert not re.search(r"https?://|@import|url\(|<link|<iframe|fetch\(|XMLHttp|import\(", html)
     assert "default-src 'none'" in html
 
@@ -146,7 +148,10 @@ def test_no_page_promises_what_it_cannot() -> None:
 
 
 def test_canaries_are_shown_with_their_claim() -> None:
-    assert "Above the claim of 2.00: GDP" in Page(render_html(audit_report(whole(), canaries=CANARIES))).text
+    text = Page(render_html(audit_report(whole(), canaries=CANARIES))).text
+    assert "Above the claim of 2.00: gdp" in text
+    assert "T4 tells them apart with AUC 0.812, 0.700 to 0.900" in text
+    assert "one run 0.40" in text
 
 
 def test_an_abstaining_site_is_listed_without_numbers() -> None:
