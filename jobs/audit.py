@@ -36,5 +36,5 @@ def _progress(study: Study, beats: Heartbeats) -> tuple[float, str]:
     if not auditing:
         return 0.0, "sending the release"
     share = sum(beat["done"] / beat["steps"] for beat in auditing) / len(study.sites)
-    attacking = any(beat["steps"] - beat["done"] == 1 for beat in auditing)
+    attacking = any(beat["done"] >= beat["steps"] / 2 for beat in auditing)
     return share, "attacking" if attacking else "querying the generator"

@@ -26,6 +26,8 @@ from privacy_eval.errors import InputError
 
 SEED: Final = 20260101
 """Of simulated studies; the simulated hospitals are the same in every run."""
+CANARIES: Final = 3
+"""Planted at each simulated hospital: a tenth of the members of the smallest."""
 _SHOWN: Final = 6
 """Subjects on a site's sheet."""
 
@@ -99,7 +101,7 @@ def check(path: Path, talk: Talk, only: str | None = None) -> dict[str, Any]:
 
 def _study_content(run: RunFolder, n_sites: int, rounds: int | None) -> dict[str, Any]:
     """The folder's simulated study: new, or the one that is there with only what the options ask for changed."""
-    content: dict[str, Any] = {"name": "demo", "preset": "tiny", "seed": SEED}
+    content: dict[str, Any] = {"name": "demo", "preset": "tiny", "seed": SEED, "canaries": {"per_site": CANARIES}}
     if run.study_file.exists():
         content = read_toml(run.study_file)
         if not set(Study.parse(content, str(run.study_file)).sites) <= set(SITE_NAMES):
