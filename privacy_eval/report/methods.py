@@ -104,8 +104,8 @@ def _controls(policy: AuditPolicy, setting: Setting) -> str:
             f"{controls.COPY_NOISE:.0%} of the image's SD, mixed into the release{remembers}; required power "
             f"{REQUIRED_CONTROL_POWER:g}. Negative control: people nobody trained on{untrained}, judged at "
             f"{policy.control_alpha:g}. Blind baseline: logistic regression, {BLIND_FOLDS} folds drawn "
-            f"{BLIND_REPEATS} times, standard error multiplied by {BLIND_INFLATION:.2f} "
-            f"because out-of-fold scores are not independent; below {BLIND_MINIMUM} members or holdout patients a site cannot support a pass.")
+            f"{BLIND_REPEATS} times, standard error multiplied by {BLIND_INFLATION:.2f} because out-of-fold scores are "
+            f"not independent; below {BLIND_MINIMUM} members or holdout patients a site cannot support a pass.")
 
 
 def _departure(present: Sequence[SiteStatistics], setting: Setting) -> str:
