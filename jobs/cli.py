@@ -22,9 +22,11 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
                   help="Labelled synthetic brain-tumour MRI from hospitals that share no patient, audited there.")
 cohort_app = typer.Typer(no_args_is_help=True, help="A site's subjects: simulate them, check them.")
 app.add_typer(cohort_app, name="cohort")
-audit_app = typer.Typer(cls=GroupWithDefault, help="""Attack a run's release at every site, or plan to.
+audit_app = typer.Typer(cls=GroupWithDefault, help="""Attack a run's release at every site, or any images; or plan to.
 
 Example: fedsynth audit runs/demo --format json
+
+Example: fedsynth audit --real trained_on --holdout kept_apart --synthetic generated
 
 Exit code: 0 no leak found at the stated power, 1 LEAK, 3 INCONCLUSIVE, 4 VOID; 2 bad input.""")
 app.add_typer(audit_app, name="audit")
@@ -121,6 +123,43 @@ def audit_command(run: Run, output: Output = Format.TEXT) -> None:
     from jobs.audit import audit
 
     raise typer.Exit(EXIT_CODES[run_command(lambda talk: audit(_folder(run), talk), output)["verdict"]])
+
+
+@audit_app.command("folders")
+def audit_folders_command(
+        real: Annotated[Path, typer.Option(help="Images the generator was trained on.")],
+        holdout: Annotated[Path, typer.Option(help="Images of like patients, kept apart at random before training.")],
+        synthetic: Annotated[Path, typer.Option(help="The generator's images.")],
+        reference: Annotated[Path | None, typer.Option(help="Public images of others, never the holdout: for T2, T3, "
+                                                            "T9.")] = None,
+        unseen: Annotated[Path | None, typer.Option(help="More images never trained on, for the negative control "
+                                                         "(default: a random fifth of the holdout).")] = None,
+        patients: Annotated[Path | None, typer.Option(help="A CSV file 'image,patient' (default: names sub-XX, else "
+                                                           "an image a patient).")] = None,
+        pattern: Annotated[list[str] | None, typer.Option(help="For a folder a patient: one a sequence, such as "
+                                                               "'*_t1.nii.gz'. Repeatable.")] = None,
+        folder: Annotated[Path, typer.Option("--output", help="Folder for report.html and report.json.")] = Path(
+            "audit"),
+        seed: Annotated[int | None, typer.Option(min=0, help="Of every draw (default: drawn, and recorded).")] = None,
+        minimum_subjects: Annotated[int, typer.Option(min=5, help="Fewest members, and holdout patients.")] = 20,
+        release_number: Annotated[int, typer.Option(min=1, help="Which release of these members this is.")] = 1,
+        releases: Annotated[int, typer.Option(min=1, help="How many are planned; together they keep the level.")] = 1,
+        tolerance_auc: Annotated[float, typer.Option(help="Highest upper bound of an AUC that passes.")] = 0.60,
+        output: Output = Format.TEXT) -> None:
+    """Attack any generator's images, NIfTI or PNG, and write the report; 'folders' may be left out.
+
+    The reports are for whoever holds the images: they name and show single patients.
+
+    Exit code: 0 no leak found at the stated power, 1 LEAK, 3 INCONCLUSIVE, 4 VOID; 2 bad input.
+
+    Example: fedsynth audit --real trained_on --holdout kept_apart --synthetic generated --reference public
+    """
+    from jobs.folders import FolderAuditRequest, audit_images
+    from privacy_eval.folder.groups import Folders
+
+    folders = Folders(real, holdout, synthetic, reference, unseen, patients, tuple(pattern or ()))
+    asked = FolderAuditRequest(folders, folder, seed, minimum_subjects, release_number, releases, tolerance_auc)
+    raise typer.Exit(EXIT_CODES[run_command(lambda talk: audit_images(asked, talk), output)["verdict"]])
 
 
 @audit_app.command("plan")

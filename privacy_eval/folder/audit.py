@@ -3,76 +3,83 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from privacy_eval.errors import InputError
-from privacy_eval.folder.images import FolderImages, check_same_grid, read_images
-from privacy_eval.site.answer import TestId
-from privacy_eval.site.audit import SiteEvidence, audit_site
+from privacy_eval.folder.duplicates import Copy
+from privacy_eval.folder.groups import Groups
+from privacy_eval.folder.nifti import read_spacing
+from privacy_eval.site.audit import AuditTerms, Progress, audit_site
+from privacy_eval.site.evidence import SiteEvidence
+from privacy_eval.site.inside import InsideFindings
 from privacy_eval.verdict.combine import AuditResult, combine
 from privacy_eval.verdict.policy import AuditPolicy
 
-UNSEEN_SHARE: Final = 0.2
-"""Share of the holdout set aside for the negative control where no unseen subjects are given."""
+SITE: Final = "folders"
+"""The one stratum's name."""
+
+COPIES_NAMED: Final = 5
+"""Bit-identical images that the reasons name one by one; the others are counted."""
 
 
-def audit_folders(
-    release: Path,
-    members: Path,
-    holdout: Path,
-    rng: np.random.Generator,
-    *,
-    reference: Path | None = None,
-    unseen: Path | None = None,
-    patterns: Sequence[str] = (),
-    policy: AuditPolicy | None = None,
-    minimum_subjects: int = 20,
-) -> AuditResult:
-    """Audit a folder of synthetic images against members and holdout: T1, T6, and T2 if there is a reference.
+@dataclass(frozen=True)
+class FolderAudit:
+    """The verdict, and what speaks of single images: whoever reads it holds them."""
+
+    result: AuditResult
+    inside: InsideFindings
+
+
+def audit_folders(groups: Groups, policy: AuditPolicy, rng: np.random.Generator, *, minimum_subjects: int = 20,
+                  audit_number: int = 1, progress: Progress = lambda stage: None) -> FolderAudit:
+    """Run every test of the battery that these images allow: all but those of an attacker who has the generator.
 
     Args:
-        release: synthetic images.
-        members: images trained on.
-        holdout: images of like people, chosen at random before training and never trained on.
-        rng: draws the controls and V0's folds.
-        reference: public images, never the holdout; without it T2 is left out.
-        unseen: further images nobody trained on, for the negative control; without it a random fifth of the
-            holdout is set aside for that and not scored.
-        patterns: see `read_images`; the same for every folder.
-        policy: tolerances; its `tests` are cut to what the folders allow.
-        minimum_subjects: fewest members, and holdout subjects, to audit at all.
+        groups: from `read_groups`.
+        policy: the tests that decide, and their tolerances.
+        rng: draws the controls, T3's halves, permutations and V0's folds.
+        minimum_subjects: fewest members, and holdout patients, to audit at all.
+        audit_number: which audit of these members it is, counted from 1.
+        progress: told what is being done.
 
     Raises:
-        InputError: on a missing folder, a damaged or mismatching image, or too few subjects.
+        InputError: if there are too few patients.
     """
-    trained = read_images(members, patterns)
-    others = [_on_grid_of(trained, read_images(folder, patterns)) for folder in (release, holdout)]
-    synthetic, kept = others[0].images.images, others[1].images.images
-    public = None if reference is None else _on_grid_of(trained, read_images(reference, patterns)).images.images
-    if unseen is None:
-        order = rng.permutation(len(kept))
-        aside = max(1, round(UNSEEN_SHARE * len(kept)))
-        extra, kept = kept[order[:aside]], kept[order[aside:]]
-    else:
-        extra = _on_grid_of(trained, read_images(unseen, patterns)).images.images
-    if min(len(trained), len(kept)) < minimum_subjects:
-        raise InputError(
-            f"{members}, {holdout}: {len(trained)} members and {len(kept)} holdout subjects to score; expected "
-            f"at least {minimum_subjects} of each; add subjects"
-        )
-    allowed: tuple[TestId, ...] = ("T1", "T6") if public is None else ("T1", "T2", "T6")
-    policy = policy or AuditPolicy()
-    policy = replace(policy, tests=tuple(test for test in policy.tests if test in allowed))
-    evidence = SiteEvidence(trained.images.images, kept, extra)
+    members, holdout, release = groups.members, groups.holdout.images, groups.synthetic.images
+    _check_enough(groups, minimum_subjects)
     # Nothing leaves here: the reader of the verdict holds the images, so no count is suppressed.
-    statistics = audit_site(evidence, synthetic, public, rng, minimum_subjects, minimum_count=1, site="folders")
-    return combine([statistics], policy)
+    terms = AuditTerms(SITE, minimum_subjects, minimum_count=1, audit_number=audit_number)
+    evidence = SiteEvidence(members.images, holdout, groups.unseen.images, spacing_mm=_spacing(groups))
+    reference = None if groups.reference is None else groups.reference.images
+    audited = audit_site(evidence, release, reference, (), rng, terms, progress)
+    assert audited.inside is not None, "enough patients, yet the audit abstained"
+    progress("combining")
+    return FolderAudit(combine([audited.answer], policy, copy_sentences(groups.copies)), audited.inside)
 
 
-def _on_grid_of(first: FolderImages, other: FolderImages) -> FolderImages:
-    check_same_grid(first, other)
-    return other
+def copy_sentences(copies: Sequence[Copy]) -> list[str]:
+    """What a report says of synthetic images that are real ones."""
+    told = [f"The synthetic image {copy.synthetic} is, value by value, the real image {copy.real} ({copy.group}, "
+            f"patient '{copy.patient}')." for copy in copies[:COPIES_NAMED]]
+    more = len(copies) - len(told)
+    return [*told, f"So {'are' if more > 1 else 'is'} {more} more of the synthetic images."] if more else told
+
+
+def _check_enough(groups: Groups, minimum_subjects: int) -> None:
+    members, holdout = groups.members.images.n_patients, groups.holdout.images.n_patients
+    if min(members, holdout) >= minimum_subjects:
+        return
+    aside = f" ({groups.set_aside} more were set aside for the negative control)" if groups.set_aside else ""
+    known = f"; besides, {len(groups.copies)} synthetic images are real ones, value by value" if groups.copies else ""
+    raise InputError(
+        f"{groups.members.folder}, {groups.holdout.folder}: found {members} members and {holdout} holdout patients"
+        f"{aside}; expected at least {minimum_subjects} of each, add patients{known}")
+
+
+def _spacing(groups: Groups) -> tuple[float, ...]:
+    """The voxels' edges in mm; PNG have none, and no label maps that could need them."""
+    members = groups.members
+    return (1.0,) * (members.images.images.ndim - 2) if members.affine is None else read_spacing(members.files[0][0])

@@ -48,6 +48,15 @@ def read_nifti(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return data, affine
 
 
+def read_spacing(path: Path) -> tuple[float, ...]:
+    """A voxel's edges in mm along the axes that `read_nifti` gives the same, readable file: three, of a slice two."""
+    image = cast(SpatialImage, nib.load(path))
+    shape = (*image.shape, 1)[:3]
+    turned = nib.as_closest_canonical(nib.Nifti1Image(np.empty(shape, np.uint8), image.affine))
+    edges = nib.affines.voxel_sizes(turned.affine)
+    return tuple(float(edge) for edge, length in zip(edges, turned.shape, strict=True) if length > 1)
+
+
 def check_affine(place: Path, found: np.ndarray, expected: np.ndarray) -> None:
     """Refuse an image whose voxels lie elsewhere: half a voxel away at the origin, or a tenth off in size or turn.
 
