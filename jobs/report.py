@@ -82,7 +82,7 @@ def _internal(site: Site, study: Study, result: AuditResult, sections: Sections,
                        "A copy shows the same folds, ventricles and lesion in both rows.") for group in GROUPS]
     data = audit_report(result, "internal", simulated=simulated, warnings=warnings, inside=inside, canaries=canaries)
     return _write(folder, data, replace(sections, title=f"{sections.title}: internal edition of site '{site.name}'",
-                                        figures=[*pictures, *sections.figures]))
+                                        pairs=pictures))
 
 
 def _weaknesses(study: Study) -> list[str]:

@@ -35,6 +35,12 @@ ISOLATED_LEAST: Final = 5
 
 ATTRIBUTES: Final = ("volume", "place", "enhancement")
 
+PRIVATE_LIST: Final = ("T1.voxels", "T2.voxels", "T4.exact")
+"""All that may leave, noised, in a study that claims an ε: one measure for each way to find a member, at most
+`statistics.private.MOST_STATISTICS`. In each a patient's score depends on that patient, the release and public data
+alone, which the noise rests on; T4 with its site's mean contrast, and all that is fitted on patients, do not qualify.
+"""
+
 Kind = Literal["rank", "count", "normal"]
 """rank: U of one score a patient. count: hits among members and among holdout. normal: a standard normal deviate."""
 
@@ -74,14 +80,14 @@ class Measure:
     @property
     def attacker(self) -> str:
         """K0: has the images. K0+R: and public reference data. K1/K2: may query the generator, or holds it."""
-        if self.test in GENERATOR_TESTS or "generator" in self.variant:
+        if self.test in GENERATOR_TESTS or "generator" in self.variant or self.id == "T9.T4":
             return "K1/K2"
         return "K0+R" if self.test in ("T2", "T9") or self.variant.startswith("images") else "K0"
 
     def sizes(self, n_members: int, n_holdout: int) -> Sizes:
         """Patients of a site that enter the statistic."""
         if self.test == "T3":
-            return Sizes(n_members - n_members // 2, n_holdout - n_holdout // 2)
+            return Sizes(n_members, n_holdout - n_holdout // 2)  # the threshold is fixed on half of the holdout
         if self.test == "T9":
             return Sizes(isolated(n_members), isolated(n_holdout))
         return Sizes(n_members, n_holdout)

@@ -73,8 +73,8 @@ def _statistics(setting: Setting) -> str:
         parts.append(f"Densities (T2): Gaussian kernels on at most {COMPONENTS} principal components (DOMIAS), "
                      f"{NEIGHBOURS} nearest neighbours (DPI).")
     if setting.of(("T3",)):
-        parts.append("T3's threshold was fixed on a random half of the patients and counted on the other half, rates "
-                     "compared by two Clopper-Pearson bounds.")
+        parts.append("T3's threshold was fixed on a random half of the holdout; all members and the other half were "
+                     "judged by it.")
     parts.append(f"T6 counts patients with a synthetic image nearer than the {REPLICA_QUANTILE:.0%} quantile of the "
                  "distances from holdout patients to their nearest member.")
     parts.append(f"T7 and T8: labels permuted {DRAWS} times, patient by patient, inside each site; sites' deviates "

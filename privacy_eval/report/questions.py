@@ -86,10 +86,9 @@ QUESTIONS: Final = {
         "True positives at few false positives",
         "Whoever runs T2 or T4 and accuses only when very sure (all attackers).",
         "Are a few people given away with confidence, though the average person is not?",
-        "Share of members accused less share of holdout accused, at a threshold fixed on one random half of the "
-        "patients and counted on the other; false-positive rates of 10 % and 1 %.",
-        "Members are accused no more often than holdout: two Clopper-Pearson bounds, each at half the level, must "
-        "part. Exact; conservative.",
+        "Share of members accused less share of holdout accused, at a threshold fixed on a random half of the holdout "
+        "and used on the other half and all members; false-positive rates of 10 % and 1 %.",
+        "Members are accused no more often than holdout: Fisher's exact test, stratified by site. Exact; conservative.",
         _RATES,
         "29 holdout patients in the half that is counted for a rate of 10 %, 299 for 1 %; with fewer the measure is "
         "not answerable and is left out of the family.",

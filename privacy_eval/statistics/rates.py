@@ -7,17 +7,13 @@ in an AUC (Carlini et al., S&P 2022).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, exp, floor, log
+from math import ceil, floor, log
 from typing import Final
 
 import numpy as np
-from scipy.optimize import brentq
 
 from privacy_eval.errors import InputError
 from privacy_eval.statistics.counts import clopper_pearson
-
-SMALLEST_P: Final = 1e-9
-"""Confidences nearer to 1 lose their digits, so no smaller p-value is told."""
 
 _ROUNDING: Final = 1e-9
 
@@ -50,27 +46,28 @@ class RateCounts:
 
 
 def rate_counts(members: np.ndarray, holdout: np.ndarray, fpr: float, rng: np.random.Generator) -> RateCounts:
-    """True and false positives on a random half, at a threshold fixed on the other half.
+    """True and false positives at a threshold fixed on a random half of the holdout.
 
-    Half of the members and half of the holdout (rounded down) are set aside; the threshold comes from the holdout
-    that was set aside; the others are judged.
+    That half (rounded down) is set aside; the other half and all members are judged. No member and no holdout patient
+    who is judged has a part in the threshold, so that under the null all of them are accused alike.
 
     Args:
         members: one score a patient, (n_m,), higher = more like a member.
         holdout: likewise, (n_h,).
         fpr: false-positive rate aimed at, in (0, 1).
-        rng: draws the halves.
+        rng: draws the half.
 
     Raises:
-        InputError: with fewer than two members or two holdout patients.
+        InputError: with no member or fewer than two holdout patients.
     """
-    for group, scores in {"members": members, "holdout": holdout}.items():
-        if len(scores) < 2:
-            raise InputError(f"T3: found {len(scores)} {group}; expected at least 2, give more patients or drop T3")
-    members, holdout = rng.permutation(members), rng.permutation(holdout)
+    for group, scores, least in (("members", members, 1), ("holdout", holdout, 2)):
+        if len(scores) < least:
+            raise InputError(f"T3: found {len(scores)} {group}; expected at least {least}, give more patients or drop "
+                             "T3")
+    holdout = rng.permutation(holdout)
     aside = len(holdout) // 2
     threshold = conservative_threshold(holdout[:aside], fpr)
-    accused, falsely = members[len(members) // 2 :] > threshold, holdout[aside:] > threshold
+    accused, falsely = members > threshold, holdout[aside:] > threshold
     return RateCounts(int(accused.sum()), len(accused), int(falsely.sum()), len(falsely), fpr)
 
 
@@ -94,22 +91,3 @@ def holdout_needed(fpr: float, confidence: float = 0.95) -> int:
 def answerable(n_holdout: int, fpr: float, confidence: float = 0.95) -> bool:
     """Whether `n_holdout` patients judged could show a false-positive rate of at most `fpr`."""
     return n_holdout >= holdout_needed(fpr, confidence)
-
-
-def separation_p_value(counts: RateCounts) -> float:
-    """The smallest alpha at which LB(TPR) at alpha/2 exceeds UB(FPR) at alpha/2; 1 if there is none.
-
-    Valid under "members are accused no more often than holdout": one of two exact bounds must then be wrong, each
-    with probability alpha/2. Conservative, as the bounds share the error evenly and the counts are discrete. Never
-    below `SMALLEST_P`.
-    """
-
-    def overlap(log_alpha: float) -> float:
-        confidence = 1 - exp(log_alpha) / 2
-        return counts.false_positive_bounds(confidence)[1] - counts.true_positive_bounds(confidence)[0]
-
-    if overlap(0.0) >= 0:
-        return 1.0
-    if overlap(log(SMALLEST_P)) < 0:
-        return SMALLEST_P
-    return min(1.0, exp(float(brentq(overlap, log(SMALLEST_P), 0.0, xtol=1e-12))))

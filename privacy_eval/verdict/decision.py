@@ -18,7 +18,7 @@ from privacy_eval.statistics.ranks import (
     null_standard_error,
     stratified_standard_error,
 )
-from privacy_eval.verdict.family import Measurement, count_test, fpr_of, measure, strata
+from privacy_eval.verdict.family import Measurement, fpr_of, measure, strata
 from privacy_eval.verdict.policy import AuditPolicy, Verdict
 from privacy_eval.verdict.power import minimum_detectable_difference, rate_power
 
@@ -116,9 +116,8 @@ class _Powers:
 
     def _of_counts(self, one: Measure, tolerance: float) -> tuple[float, float]:
         base, runs, patients = self._base(one), self.policy.simulations, strata(self.sites, one)
-        seen = rate_power(patients, min(1.0, base + tolerance), base, self.alpha, runs, self.rng, count_test(one))
-        smallest = minimum_detectable_difference(patients, base, self.alpha, CONVENTIONAL_POWER, runs // 4, self.rng,
-                                                 count_test(one))
+        seen = rate_power(patients, min(1.0, base + tolerance), base, self.alpha, runs, self.rng)
+        smallest = minimum_detectable_difference(patients, base, self.alpha, CONVENTIONAL_POWER, runs // 4, self.rng)
         return seen, smallest
 
     def _base(self, one: Measure) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,10 +12,10 @@ from scipy.stats import norm
 from privacy_eval.battery import RATES, Condition, Measure, Setting
 from privacy_eval.errors import InputError
 from privacy_eval.site.answer import SiteStatistics
-from privacy_eval.statistics.counts import CountPair, stratified_difference, stratified_exact_p_value
+from privacy_eval.statistics.counts import stratified_difference, stratified_exact_p_value
 from privacy_eval.statistics.multiplicity import holm
 from privacy_eval.statistics.ranks import Estimate, stratified_auc, stratified_auc_p_value
-from privacy_eval.statistics.rates import RateCounts, answerable, holdout_needed, separation_p_value
+from privacy_eval.statistics.rates import answerable, holdout_needed
 from privacy_eval.verdict.policy import AuditPolicy
 from privacy_eval.verdict.power import Stratum
 
@@ -68,7 +68,7 @@ def unanswered(sites: Sequence[SiteStatistics]) -> tuple[Unanswered, ...]:
         rate, n = fpr_of(measure), sum(site.sizes(measure).holdout for site in sites)
         if not answerable(n, rate):
             found.append(Unanswered(measure, f"not answerable with n = {n}: a false-positive rate of {rate:.0%} needs "
-                                    f"{holdout_needed(rate)} holdout patients in the half that is counted"))
+                                    f"{holdout_needed(rate)} holdout patients in the half that is judged"))
     return tuple(found)
 
 
@@ -102,20 +102,7 @@ def p_value(sites: Sequence[SiteStatistics], condition: Condition, one: Measure)
         return stratified_auc_p_value([site.rank(condition, one) for site in sites])
     if one.kind == "normal":
         return float(norm.sf(_stouffer(sites, condition, one)))
-    return count_test(one)([site.counts(condition, one, "low") for site in sites])
-
-
-def count_test(one: Measure) -> Callable[[Sequence[CountPair]], float]:
-    """The test of a count measure: Clopper-Pearson bounds that must part for T3, else Fisher's, stratified."""
-    if one.test != "T3":
-        return stratified_exact_p_value
-
-    def parted(pairs: Sequence[CountPair]) -> float:
-        return separation_p_value(RateCounts(
-            sum(pair.members for pair in pairs), sum(pair.n_members for pair in pairs),
-            sum(pair.holdout for pair in pairs), sum(pair.n_holdout for pair in pairs), fpr_of(one)))
-
-    return parted
+    return stratified_exact_p_value([site.counts(condition, one, "low") for site in sites])
 
 
 def strata(sites: Sequence[SiteStatistics], one: Measure) -> list[Stratum]:

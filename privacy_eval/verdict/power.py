@@ -23,10 +23,6 @@ class Stratum(NamedTuple):
     minimum_count: int = 1
 
 
-CountTest = Callable[[Sequence[CountPair]], float]
-"""From every site's counts, in their least favourable reading, to a p-value."""
-
-
 def leak_power_of_ranks(strata: Sequence[Stratum], leaked_share: float, alpha: float, runs: int,
                         rng: np.random.Generator) -> float:
     """Share of simulated audits in which the stratified rank test at `alpha` sees a leak of some members.
@@ -56,35 +52,35 @@ def leak_power_of_replicas(strata: Sequence[Stratum], alpha: float, runs: int, r
         chance = int(rng.binomial(stratum.members - copied, REPLICA_QUANTILE))
         return copied + chance, int(rng.binomial(stratum.holdout, REPLICA_QUANTILE))
 
-    return _count_power(strata, draw, stratified_exact_p_value, alpha, runs)
+    return _count_power(strata, draw, alpha, runs)
 
 
 def rate_power(strata: Sequence[Stratum], member_rate: float, holdout_rate: float, alpha: float, runs: int,
-               rng: np.random.Generator, test: CountTest = stratified_exact_p_value) -> float:
+               rng: np.random.Generator) -> float:
     """Power of a count test when members and holdout are hit at these rates."""
 
     def draw(stratum: Stratum) -> tuple[int, int]:
         return int(rng.binomial(stratum.members, member_rate)), int(rng.binomial(stratum.holdout, holdout_rate))
 
-    return _count_power(strata, draw, test, alpha, runs)
+    return _count_power(strata, draw, alpha, runs)
 
 
 def minimum_detectable_difference(strata: Sequence[Stratum], holdout_rate: float, alpha: float, power: float, runs: int,
-                                  rng: np.random.Generator, test: CountTest = stratified_exact_p_value) -> float:
+                                  rng: np.random.Generator) -> float:
     """Smallest difference of rates, in steps of one hundredth, seen with `power`; the largest possible if none is."""
     low, high = 0, round(100 * (1 - holdout_rate))
     while high - low > 1:
         middle = (low + high) // 2
-        seen = rate_power(strata, holdout_rate + middle / 100, holdout_rate, alpha, runs, rng, test) >= power
+        seen = rate_power(strata, holdout_rate + middle / 100, holdout_rate, alpha, runs, rng) >= power
         low, high = (low, middle) if seen else (middle, high)
     return high / 100
 
 
-def _count_power(strata: Sequence[Stratum], draw: Callable[[Stratum], tuple[int, int]], test: CountTest, alpha: float,
+def _count_power(strata: Sequence[Stratum], draw: Callable[[Stratum], tuple[int, int]], alpha: float,
                  runs: int) -> float:
     @cache
     def rejects(pairs: tuple[CountPair, ...]) -> bool:
-        return test(pairs) <= alpha
+        return stratified_exact_p_value(pairs) <= alpha
 
     seen = [rejects(tuple(_as_read(stratum, *draw(stratum)) for stratum in strata)) for _ in range(runs)]
     return float(np.mean(seen))

@@ -11,9 +11,8 @@ import numpy as np
 
 from privacy_eval.battery import Measure
 from privacy_eval.site.controls import LEAKED_SHARE
-from privacy_eval.statistics.counts import CountPair
 from privacy_eval.statistics.ranks import auc_power, minimum_detectable_auc, stratified_auc, stratified_standard_error
-from privacy_eval.statistics.rates import RateCounts, answerable, holdout_needed
+from privacy_eval.statistics.rates import answerable, holdout_needed
 from privacy_eval.verdict.clean import (
     ASSUMED_GUESS_RATE,
     PlannedSite,
@@ -23,10 +22,9 @@ from privacy_eval.verdict.clean import (
     pass_of_ranks,
 )
 from privacy_eval.verdict.decision import CONVENTIONAL_POWER
-from privacy_eval.verdict.family import count_test, fpr_of
+from privacy_eval.verdict.family import fpr_of
 from privacy_eval.verdict.policy import BLIND_MINIMUM, AuditPolicy
 from privacy_eval.verdict.power import (
-    CountTest,
     leak_power_of_ranks,
     leak_power_of_replicas,
     minimum_detectable_difference,
@@ -167,27 +165,10 @@ class Outlook:
             return (auc_power(tolerance, statistics, self.first_step),
                     minimum_detectable_auc(error, self.first_step, CONVENTIONAL_POWER))
         base = {"T3": fpr_of, "T11": lambda _: ASSUMED_GUESS_RATE}.get(one.test, lambda _: 0.0)(one)
-        strata, runs, test = [site.stratum(one) for site in self.sites], self.policy.simulations, self._test(one)
-        return (rate_power(strata, min(1.0, base + tolerance), base, self.first_step, runs, self._rng(), test),
+        strata, runs = [site.stratum(one) for site in self.sites], self.policy.simulations
+        return (rate_power(strata, min(1.0, base + tolerance), base, self.first_step, runs, self._rng()),
                 minimum_detectable_difference(strata, base, self.first_step, CONVENTIONAL_POWER, runs // 4,
-                                              self._rng(), test))
-
-    def _test(self, one: Measure) -> CountTest:
-        """The audit's test; T3's as a mere yes or no at Holm's first step, since its p-value is slow to find."""
-        if one.test != "T3":
-            return count_test(one)
-        confidence, fpr = 1 - self.first_step / 2, fpr_of(one)
-
-        @cache
-        def parted(accused: int, members: int, falsely: int, holdout: int) -> bool:
-            found = RateCounts(accused, members, falsely, holdout, fpr)
-            return found.true_positive_bounds(confidence)[0] > found.false_positive_bounds(confidence)[1]
-
-        def test(pairs: Sequence[CountPair]) -> float:
-            return 0.0 if parted(sum(pair.members for pair in pairs), sum(pair.n_members for pair in pairs),
-                                 sum(pair.holdout for pair in pairs), sum(pair.n_holdout for pair in pairs)) else 1.0
-
-        return test
+                                              self._rng()))
 
     def _rng(self) -> np.random.Generator:
         return np.random.default_rng(self.policy.simulation_seed)

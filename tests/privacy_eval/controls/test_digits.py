@@ -17,7 +17,7 @@ from privacy_eval.attacks.replicas import count_replicas, replica_threshold
 from privacy_eval.spaces.nearest import distance_matrix, nearest_distance
 from privacy_eval.statistics.counts import CountPair, stratified_exact_p_value
 from privacy_eval.statistics.ranks import null_standard_error, stratified_auc_p_value, u_statistic
-from privacy_eval.statistics.rates import rate_counts, separation_p_value
+from privacy_eval.statistics.rates import rate_counts
 
 FULL: Final = pytest.param(20, 199, marks=pytest.mark.full, id="full")
 FAST: Final = pytest.param(2, 39, id="fast")
@@ -48,8 +48,8 @@ TABLE: Final[dict[str, tuple[float | None, ...]]] = {
 MEMBERSHIP: Final = ("fbb", "calibrated", "DOMIAS")
 COPIES: Final = ("copied", "copied (1 %)")
 ALARMS: Final = ("NNAA", "DCR", "authenticity")
-TESTS: Final = (*MEMBERSHIP, "DPI", "TPR@1 %", "separation", *COPIES, "C_T", "cell", *ALARMS)
-NOT_ALL: Final = ("DPI", "separation")
+TESTS: Final = (*MEMBERSHIP, "DPI", "TPR@1 %", *COPIES, "C_T", "cell", *ALARMS)
+NOT_ALL: Final = ("DPI",)
 """Of no consequence where everything else must flag: both are weak by construction."""
 
 CAUGHT: Final[dict[str, tuple[str, ...]]] = {
@@ -71,13 +71,13 @@ CAUGHT: Final[dict[str, tuple[str, ...]]] = {
 SILENT: Final[dict[str, tuple[str, ...]]] = {
     "fresh real": TESTS,
     "disjoint": TESTS,
-    "leak 5 %": tuple(test for test in TESTS if test not in (*CAUGHT["leak 5 %"], "separation")),
+    "leak 5 %": tuple(test for test in TESTS if test not in CAUGHT["leak 5 %"]),
     "KDE 4": (*COPIES, "C_T", "cell"),
     "KDE 8": COPIES,
     "GMM-3": COPIES,
-    "nine outliers": tuple(test for test in TESTS if test not in COPIES),
+    "nine outliers": tuple(test for test in TESTS if test not in (*COPIES, "TPR@1 %")),
 }
-"""Tests that must not, or cannot with so few patients."""
+"""Tests that must not, or cannot with so few patients. Nine in 449 is about the power of TPR@1 %: it may do either."""
 
 
 @cache
@@ -165,7 +165,6 @@ def _scores(data: Digits, release: np.ndarray, rng: np.random.Generator) -> dict
         "TPR@1 %": float(np.mean(members > np.quantile(holdout, 0.99))),
         "TPR@1 % held out": rates.true_positives / rates.n_members,
         "p:TPR@1 %": stratified_exact_p_value([pair]),
-        "p:separation": separation_p_value(rates),
     }
 
 

@@ -114,8 +114,8 @@ def test_translation_takes_both_bounds_and_finds_the_threshold() -> None:
     site = changed(answer(n=200, setting=SETTING), "release", "T3.images10", (30.0, 10.0))
     measure = next(one for one in SETTING.measures if one.id == "T3.images10")
     row = translate([site, replace(site, site="site-b")], measure, 0.05)
-    assert (row["n_members"], row["n_holdout"]) == (200, 200)
-    assert row["tpr_high"] == pytest.approx(clopper_pearson(60, 200, 0.975)[1])
+    assert (row["n_members"], row["n_holdout"]) == (400, 200)
+    assert row["tpr_high"] == pytest.approx(clopper_pearson(60, 400, 0.975)[1])
     assert row["fpr_low"] == pytest.approx(clopper_pearson(20, 200, 0.975)[0])
     people = row["people_for_threshold"]
     assert posterior(row["ratio_high"], people) <= THRESHOLD < posterior(row["ratio_high"], people - 1)
