@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import pytest
 from scipy.stats import norm
@@ -14,17 +16,40 @@ SUBJECTS = 100_000
 """A side: standard errors of at most .0016, so that .005 is three of them."""
 
 
-@pytest.mark.parametrize("mu", [0.25, 0.5, 1, 1.5, 2, 3, 4])
-def test_gaussian_scores_give_the_closed_forms(mu: float) -> None:
+MUS: Final = (0.25, 0.5, 1, 1.5, 2, 3, 4)
+RATES: Final = (0.1, 0.01)
+TOLERANCE: Final = 0.005
+
+
+def simulated(mu: float) -> dict[str, float]:
+    """AUC, TPR at two rates and advantage of scores N(mu, 1) against N(0, 1)."""
     rng = np.random.default_rng(200)
     members, holdout = np.sort(rng.normal(mu, 1, SUBJECTS)), np.sort(rng.normal(0, 1, SUBJECTS))
-    assert mann_whitney_u(members, holdout) / SUBJECTS**2 == pytest.approx(gdp_auc(mu), abs=0.005)
-    for fpr in (0.1, 0.01):
-        named = np.mean(members > norm.isf(fpr))
-        assert named == pytest.approx(gdp_tpr(mu, fpr), abs=0.005)
+    found = {"AUC": float(mann_whitney_u(members, holdout)) / SUBJECTS**2}
+    found |= {f"TPR at {fpr:.0%}": float(np.mean(members > norm.isf(fpr))) for fpr in RATES}
     thresholds = np.linspace(-4, 8, 400)
     advantage = np.searchsorted(holdout, thresholds) - np.searchsorted(members, thresholds)
-    assert advantage.max() / SUBJECTS == pytest.approx(gdp_advantage(mu), abs=0.005)
+    return found | {"advantage": float(advantage.max()) / SUBJECTS}
+
+
+def closed_forms(mu: float) -> dict[str, float]:
+    rates = {f"TPR at {fpr:.0%}": gdp_tpr(mu, fpr) for fpr in RATES}
+    return {"AUC": gdp_auc(mu), **rates, "advantage": gdp_advantage(mu)}
+
+
+def measured_rows() -> list[dict[str, str | float]]:
+    """The measured table: one row a mu, each statistic beside its closed form."""
+    rows: list[dict[str, str | float]] = []
+    for mu in MUS:
+        found, expected = simulated(mu), closed_forms(mu)
+        rows.append({"mu": mu} | {key: found[key] for key in found}
+                    | {f"{key} expected": expected[key] for key in expected})
+    return rows
+
+
+@pytest.mark.parametrize("mu", MUS)
+def test_gaussian_scores_give_the_closed_forms(mu: float) -> None:
+    assert simulated(mu) == pytest.approx(closed_forms(mu), abs=TOLERANCE)
 
 
 @pytest.mark.parametrize(
