@@ -13,7 +13,7 @@ from privacy_eval.report import Figure
 from privacy_eval.site.inside import InsideFindings, Pair
 
 _MOST_TILES: Final = 4
-_TILE_INCHES: Final = 1.7
+_TILE_INCHES: Final = 1.4
 _DOTS: Final = 110
 _ROWS: Final = ("real", "synthetic", "difference")
 
@@ -41,7 +41,7 @@ def _drawn(real: list[np.ndarray], synthetic: list[np.ndarray]) -> bytes:
     """A PNG of three rows, one column a tile; of a single tile one row."""
     single = len(real) == 1
     wide, tall = real[0].shape[1], max(tile.shape[0] for tile in real)
-    height = _TILE_INCHES * float(np.clip(tall / wide, 0.5, 2)) + 0.25
+    height = _TILE_INCHES * float(np.clip(tall / wide, 0.5, 2)) + (0.3 if single else 0.05)
     rows, columns = (1, 3) if single else (3, len(real))
     canvas = Canvas(figsize=(_TILE_INCHES * columns + 0.3, height * rows), layout="constrained")
     axes = canvas.subplots(rows, columns, squeeze=False)

@@ -51,7 +51,8 @@ def audit_folders(groups: Groups, policy: AuditPolicy, rng: np.random.Generator,
     members, holdout, release = groups.members, groups.holdout.images, groups.synthetic.images
     _check_enough(groups, minimum_subjects)
     # Nothing leaves here: the reader of the verdict holds the images, so no count is suppressed.
-    terms = AuditTerms(SITE, minimum_subjects, minimum_count=1, audit_number=audit_number)
+    terms = AuditTerms(SITE, minimum_subjects, minimum_count=1, audit_number=audit_number,
+                       left_out=() if groups.tumours else ("tumour",))
     evidence = SiteEvidence(members.images, holdout, groups.unseen.images, spacing_mm=_spacing(groups))
     reference = None if groups.reference is None else groups.reference.images
     audited = audit_site(evidence, release, reference, (), rng, terms, progress)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -13,9 +13,15 @@ import numpy as np
 from privacy_eval.folder.duplicates import Copy, content_hash, find_duplicates
 from privacy_eval.folder.images import FolderImages, check_same_grid, read_images
 from privacy_eval.folder.patients import assign_patients, read_patients, shared_names
+from privacy_eval.spaces.images import label_maps_of
+from privacy_eval.spaces.masks import TUMOUR
 
 UNSEEN_SHARE: Final = 0.2
 """Share of the holdout patients set aside for the negative control where no unseen patients are given."""
+
+TUMOUR_SHARE: Final = 0.9
+"""Share of the members' and holdout's label maps that must show a tumour for tumours to be compared: a planted copy of
+a patient without one cannot be seen by its tumour, and the audit would be void."""
 
 Told = Callable[[str], None]
 """Called with what is being done; may raise to stop."""
@@ -52,6 +58,7 @@ class Groups:
         unseen: patients of the negative control, scored in no test.
         synthetic: the release.
         reference: public images, or None.
+        tumours: whether label maps show tumours often enough to compare images by them alone.
         set_aside: patients taken from the holdout to be the unseen ones; 0 where those were given.
         copies: synthetic images bit-identical to real ones.
         warnings: sentences that a report must repeat.
@@ -62,6 +69,7 @@ class Groups:
     unseen: FolderImages
     synthetic: FolderImages
     reference: FolderImages | None
+    tumours: bool
     set_aside: int
     copies: tuple[Copy, ...]
     warnings: tuple[str, ...]
@@ -94,13 +102,15 @@ def read_groups(folders: Folders, rng: np.random.Generator, told: Told = lambda 
         warnings += shared_names(real)
     else:
         real = assign_patients(read_patients(folders.patients), real)
+    tumours, told_of_tumours = _tumours(read)
+    warnings += told_of_tumours
     found = find_duplicates(read["synthetic"], real, read.get("reference"))
     holdout, unseen, set_aside = real["holdout"], real.get("unseen"), 0
     if unseen is None:
         holdout, unseen = _set_aside(holdout, rng)
         set_aside = unseen.images.n_patients
-    return Groups(real["members"], holdout, unseen, read["synthetic"], read.get("reference"), set_aside, found.copies,
-                  (*warnings, *found.warnings))
+    return Groups(real["members"], holdout, unseen, read["synthetic"], read.get("reference"), tumours, set_aside,
+                  found.copies, (*warnings, *found.warnings))
 
 
 def group_digest(group: FolderImages) -> str:
@@ -123,7 +133,19 @@ def _rows(group: FolderImages, rows: Sequence[int] | np.ndarray) -> FolderImages
     return kept.with_patients(ids)
 
 
-def _unused_labels(read: dict[str, FolderImages]) -> list[str]:
+def _tumours(read: Mapping[str, FolderImages]) -> tuple[bool, list[str]]:
+    """Whether tumours can be compared, and a sentence if label maps are there and too few of them show one."""
+    if any(group.images.labels is None for group in read.values()):
+        return False, []
+    shown = [bool(np.isin(label_map, TUMOUR).any()) for word in ("members", "holdout")
+             for label_map in label_maps_of(read[word].images)]
+    if np.mean(shown) >= TUMOUR_SHARE:
+        return True, []
+    return False, [f"Tumours alone are not compared: {sum(shown)} of {len(shown)} label maps of members and holdout "
+                   f"show one (4, 5 or 6), and {TUMOUR_SHARE:.0%} must; T11 then mostly asks whether there is one."]
+
+
+def _unused_labels(read: Mapping[str, FolderImages]) -> list[str]:
     """Label maps that some groups have and others lack are used nowhere."""
     without = [str(group.folder) for group in read.values() if group.images.labels is None]
     if not without or len(without) == len(read):

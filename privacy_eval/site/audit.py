@@ -41,12 +41,14 @@ class AuditTerms:
         minimum_subjects: below that many members or holdout patients the site abstains.
         minimum_count: counts from 1 below it are suppressed.
         audit_number: which audit of the study this is at the site, counted from 1.
+        left_out: spaces not compared in, such as "tumour" where most patients have none.
     """
 
     site: str = "site"
     minimum_subjects: int = 20
     minimum_count: int = 5
     audit_number: int = 1
+    left_out: tuple[str, ...] = ()
 
 
 def audit_site(evidence: SiteEvidence, release: ImageSet, reference: ImageSet | None, learned: Sequence[Space],
@@ -66,7 +68,7 @@ def audit_site(evidence: SiteEvidence, release: ImageSet, reference: ImageSet | 
     Raises:
         InputError: if shapes differ or there is nothing to compare with.
     """
-    setting = setting_for(evidence, release, reference, learned)
+    setting = setting_for(evidence, release, reference, learned, terms.left_out)
     if min(evidence.members.n_patients, evidence.holdout.n_patients) < terms.minimum_subjects:
         return SiteAudit(SiteStatistics.abstention(terms.site, setting, terms.minimum_count), None)
     evidence.check(release, reference)
@@ -96,12 +98,13 @@ def audit_site(evidence: SiteEvidence, release: ImageSet, reference: ImageSet | 
 
 
 def setting_for(evidence: SiteEvidence, release: ImageSet, reference: ImageSet | None,
-                learned: Sequence[Space]) -> Setting:
-    """The measures that these images allow."""
+                learned: Sequence[Space], left_out: Sequence[str] = ()) -> Setting:
+    """The measures that these images allow, in every space but those left out."""
     groups = [evidence.members, evidence.holdout, evidence.unseen, release, *([reference] if reference else [])]
     names = {"voxels", "coarse"} | {space.name for space in learned}
     if all(group.labels is not None for group in groups):
         names |= {"anatomy", "tumour"}
+    names -= set(left_out)
     return Setting(tuple(space for space in SPACES if space in names), reference is not None, bool(evidence.errors))
 
 
@@ -110,7 +113,7 @@ def public_spaces(public: ImageSet, setting: Setting, learned: Sequence[Space]) 
     spaces: list[Space] = [VoxelSpace.fit(public), VoxelSpace.fit(public, "coarse", COARSE_VOXELS), *learned]
     if setting.labels:
         spaces += [MaskSpace.anatomy(public), MaskSpace.tumour(public.images.shape[2:])]
-    return tuple(spaces)
+    return tuple(space for space in spaces if space.name in setting.spaces)
 
 
 def registered(group: ImageSet, template: TemplateMoments) -> ImageSet:

@@ -148,6 +148,19 @@ def test_volumes_with_label_maps_take_the_tests_of_masks(tmp_path: Path) -> None
     assert any("both hold sub-000" in warning for warning in groups.warnings)
 
 
+def test_label_maps_without_tumours_do_not_void_the_audit(tmp_path: Path) -> None:
+    rng = np.random.default_rng(12)
+    places = [write_subjects(tmp_path / name, volumes(n, rng), np.minimum(labels(n, rng), 3))
+              for name, n in (("real", 30), ("holdout", 36), ("synthetic", 30))]
+    groups = read_groups(Folders(*places), rng)
+    assert any("Tumours alone are not compared: 0 of 66" in warning for warning in groups.warnings)
+    result = audited(groups).result
+    measures = {one.measure.id for test in result.tests for one in test.findings}
+    assert "T1.anatomy" in measures
+    assert "T1.tumour" not in measures
+    assert result.verdict is not Verdict.VOID
+
+
 def test_slices_take_every_test_and_their_voxels_size(tmp_path: Path) -> None:
     """Sagittal slices: the axis that goes is the first, and its thickness is none of the pixels' edges."""
     rng, affine = np.random.default_rng(8), np.diag([9.0, 2.0, 3.0, 1.0])
