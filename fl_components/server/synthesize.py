@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from importlib.metadata import version
 from itertools import repeat
+from typing import Final
 
 import numpy as np
 import torch
 
+from fl_components.anatomy.check import problems
 from fl_components.anatomy.sampler import AnatomySampler
 from fl_components.contrast import paint
 from fl_components.json_file import read_json
@@ -22,7 +24,10 @@ from fl_components.server.population import ContrastPopulation
 from fl_components.server.release import ReleaseWriter
 from fl_components.server.release_description import ReleaseMetadata
 from fl_components.study import Study
+from privacy_eval.errors import InputError
 from privacy_eval.spaces.images import ImageSet
+
+_ATTEMPTS: Final = 10
 
 _RELEASE, _PUBLIC = 1, 2
 """First words of the seeds of released volumes and of public subjects: two streams that never meet."""
@@ -86,6 +91,13 @@ def _anatomies(study: Study, stream: int, count: int,
 
 
 def _sample(study: Study, words: list[int]) -> np.ndarray:
+    """An anatomy that could be a brain; one that could not is drawn again."""
     rng = np.random.default_rng(words)
-    tumour = bool(rng.random() < study.synthesis.tumour_share)
-    return AnatomySampler(study.grid).sample(rng, tumour).labels
+    sampler = AnatomySampler(study.grid)
+    wrong: list[str] = []
+    for _ in range(_ATTEMPTS):
+        labels = sampler.sample(rng, tumour=bool(rng.random() < study.synthesis.tumour_share)).labels
+        if not (wrong := problems(labels, study.grid)):
+            return labels
+    raise InputError(f"study '{study.name}': {_ATTEMPTS} sampled anatomies in a row could not be a brain ({wrong[0]}); "
+                     "expected a grid that holds and resolves one, change its shape or spacing_mm")
