@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from privacy_eval.errors import InputError
 
@@ -51,8 +51,8 @@ class MaskKey:
             InputError: if there are too few sites, or this site's own key came back changed.
         """
         if len(keys) < LEAST_SITES:
-            raise InputError(f"secure sum: found the keys of {len(keys)} sites; expected at least {LEAST_SITES}, or the "
-                             "sum tells one site what another sent")
+            raise InputError(f"secure sum: found the keys of {len(keys)} sites; expected at least {LEAST_SITES}, or "
+                             "the sum tells one site what another sent")
         if site not in keys or not np.array_equal(keys[site], self.public):
             raise InputError(f"secure sum: the key of site '{site}' came back changed or not at all; expected it as it "
                              "was sent, do not trust this server")
@@ -64,9 +64,9 @@ class MaskKey:
         return masked
 
     def _shared(self, key: bytes, purpose: str, count: int) -> np.ndarray:
-        """The mask shared with the owner of a key, (count,) uint64."""
+        """The mask shared with the owner of a key, (count,) uint64; at most 1020."""
         secret = self._private.exchange(X25519PublicKey.from_public_bytes(key))
-        stretched = HKDFExpand(SHA256(), count * _WORD, purpose.encode()).derive(secret)
+        stretched = HKDF(SHA256(), count * _WORD, salt=None, info=purpose.encode()).derive(secret)
         return np.frombuffer(stretched, "<u8").astype(np.uint64)
 
 
