@@ -26,7 +26,11 @@ class DataSettings(Settings):
 
 
 class EgressPolicy(Settings):
-    """What the site lets leave, whatever a job asks for."""
+    """What the site lets leave, whatever a job asks for.
+
+    `audit_epsilon` is what noised audit answers may cost each of its patients in all, members and holdout alike, over
+    every study that writes into the site's ledger; at 0 nothing leaves for the audit of a study that claims an ε.
+    """
 
     tasks: tuple[Literal["summarise", "train", "audit"], ...] = ("summarise", "train", "audit")
     maximum_rounds: Count = 1000
@@ -34,6 +38,7 @@ class EgressPolicy(Settings):
     maximum_message_bytes: Count = 512 * 2**20
     minimum_count: Count = 5
     minimum_subjects: Count = 20
+    audit_epsilon: float = Field(default=0.0, ge=0)
 
 
 class ComputeSettings(Settings):

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from fl_components.toml_model import Settings, SettingsFile, read_toml
+from privacy_eval.battery import PRIVATE_LIST
 from privacy_eval.errors import InputError
 from privacy_eval.verdict.policy import AuditPolicy, Recipients
 
@@ -100,8 +101,9 @@ class SynthesisSettings(Settings):
 class AuditSettings(Settings):
     """The audit's family of tests and the tolerances the consortium agreed on: policy, not law.
 
-    `recipients` get the images with the generator, or the images alone; `releases` are planned to be audited. The
-    rest is explained in `privacy_eval.verdict.policy.AuditPolicy`.
+    `recipients` get the images with the generator, or the images alone; `releases` are planned to be audited. With
+    `epsilon` each site's answer is noised: it is the sum over the statistics that leave, for replacing one patient
+    while numbers of patients are public. The rest is explained in `privacy_eval.verdict.policy.AuditPolicy`.
     """
 
     tests: tuple[AuditTest, ...] = Field(default=("T1", "T2", "T3", "T4", "T6", "T7", "T11"), min_length=1)
@@ -115,6 +117,14 @@ class AuditSettings(Settings):
     tolerance_attributes: Fraction = 0.20
     minimum_subjects: Count = 20
     calibration_subjects: Count = 100
+    epsilon: float | None = Field(default=None, ge=0.01, le=100)
+
+    @model_validator(mode="after")
+    def _something_leaves(self) -> Self:
+        if self.epsilon is not None and not self.policy.private_family:
+            raise ValueError(f"epsilon = {self.epsilon:g} with tests = {', '.join(self.tests)}, of which nothing may "
+                             f"leave with noise; name tests of {', '.join(PRIVATE_LIST)}, or leave epsilon out")
+        return self
 
     @property
     def policy(self) -> AuditPolicy:

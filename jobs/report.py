@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fl_components.client.audit_findings import GROUPS, read_findings
+from fl_components.client.audit_findings import GROUPS, read_findings, read_statistics
 from fl_components.client.audit_record import AuditRecord
+from fl_components.guard.budget import spent
 from fl_components.guard.declaration import AUDIT_SETTING
 from fl_components.guard.ledger import Ledger
 from fl_components.json_file import read_json, write_json
@@ -22,9 +23,11 @@ from jobs.provenance import provenance
 from jobs.run_folder import RunFolder
 from jobs.worth import quality_table
 from privacy_eval.errors import InputError
-from privacy_eval.report import Curve, Figure, Sections, SiteEgress, audit_report, render_html
+from privacy_eval.report import Curve, Figure, Sections, SiteEgress, audit_report, private_report, render_html
 from privacy_eval.site.answer import SiteStatistics
+from privacy_eval.site.private import PrivateStatistics
 from privacy_eval.verdict.combine import AuditResult, combine
+from privacy_eval.verdict.private import PrivateAuditResult, combine_private
 
 
 def report(run: RunFolder, talk: Talk) -> dict[str, Any]:
@@ -41,15 +44,13 @@ def report(run: RunFolder, talk: Talk) -> dict[str, Any]:
     if audited["release"] != release_digest(run.release):
         raise InputError(f"{run.release}: not the release that was audited; run 'fedsynth audit' again")
     with talk.stage("Writing the report") as advance:
-        statistics = [SiteStatistics.from_scalars(site, scalars, AUDIT_SETTING)
-                      for site, scalars in audited["sites"].items()]
-        result = combine(statistics, study.audit.policy, weaknesses=_weaknesses(study))
+        result = _combined(study, audited["sites"])
         simulated = all(site.data.simulated for site in sites)
         advance(0.3, "verdict")
         canaries, told = canary_section(study, audited["canaries"])
         warnings = [*_warnings(sites), *told]
         sections = _sections(run, study, sites, audited, simulated)
-        data = audit_report(result, simulated=simulated, warnings=warnings, canaries=canaries)
+        data = _public(result, simulated=simulated, warnings=warnings, canaries=canaries)
         _write(run.audit, data, sections)
         advance(0.8, "the sites' own editions")
         internal = [str(page) for site in sites
@@ -70,19 +71,46 @@ def _write(folder: Path, data: dict[str, Any], sections: Sections) -> Path:
     return page
 
 
-def _internal(site: Site, study: Study, result: AuditResult, sections: Sections, warnings: Sequence[str],
-              canaries: dict[str, Any] | None, simulated: bool) -> Path | None:
-    """The site's own edition, in its own state; None if the site abstained."""
+def _combined(study: Study, answers: Mapping[str, Mapping[str, float]]) -> AuditResult | PrivateAuditResult:
+    policy, weaknesses = study.audit.policy, _weaknesses(study)
+    if study.audit.epsilon is None:
+        return combine([SiteStatistics.from_scalars(site, scalars, AUDIT_SETTING)
+                        for site, scalars in answers.items()], policy, weaknesses=weaknesses)
+    return combine_private([PrivateStatistics.from_scalars(site, scalars, policy.private_family, study.audit.epsilon)
+                            for site, scalars in answers.items()], policy, weaknesses)
+
+
+def _public(result: AuditResult | PrivateAuditResult, **rest: Any) -> dict[str, Any]:  # noqa: ANN401 - both have it
+    return private_report(result, **rest) if isinstance(result, PrivateAuditResult) else audit_report(result, **rest)
+
+
+def _internal(site: Site, study: Study, result: AuditResult | PrivateAuditResult, sections: Sections,
+              warnings: Sequence[str], canaries: dict[str, Any] | None, simulated: bool) -> Path | None:
+    """The site's own edition, in its own state; None if the site abstained.
+
+    It shows all sites' audit, but where only noised statistics left it: there the site's alone, without noise.
+    """
     folder = AuditRecord(site.state, study).latest
     if folder is None or not (folder / "inside.json").exists():
         return None
+    if isinstance(result, PrivateAuditResult):
+        own = read_statistics(site.name, folder, AUDIT_SETTING)
+        result = combine([own], study.audit.policy, weaknesses=_weaknesses(study))
+        warnings = [_own_edition(site), *warnings]
     inside = read_findings(folder)
     pictures = [Figure(f"The {group} nearest to the release, each above its nearest released volume",
                        (folder / f"{group}.png").read_bytes(),
                        "A copy shows the same folds, ventricles and lesion in both rows.") for group in GROUPS]
     data = audit_report(result, "internal", simulated=simulated, warnings=warnings, inside=inside, canaries=canaries)
     return _write(folder, data, replace(sections, title=f"{sections.title}: internal edition of site '{site.name}'",
-                                        pairs=pictures))
+                                        figures=[*pictures, *sections.figures]))
+
+
+def _own_edition(site: Site) -> str:
+    paid = float(spent(Ledger(site.ledger).entries()))
+    return (f"This edition is of site '{site.name}' alone and has no noise: only what the public edition shows was "
+            f"paid for. Nothing else on this page may leave, its verdict included. Noised audits have cost each "
+            f"patient of this site an ε of {paid:g} so far; the site allows {site.policy.audit_epsilon:g}.")
 
 
 def _weaknesses(study: Study) -> list[str]:

@@ -106,11 +106,13 @@ class Setting:
         spaces: names of the feature spaces, from `SPACES`.
         reference: whether there are public reference images.
         generator: whether the generator can be queried.
+        summed: whether counts leave a site only as its part of a sum over sites; then they are in no site's answer.
     """
 
     spaces: tuple[str, ...] = SPACES
     reference: bool = True
     generator: bool = True
+    summed: bool = False
 
     @property
     def measures(self) -> tuple[Measure, ...]:
@@ -141,6 +143,16 @@ class Setting:
     def labels(self) -> bool:
         """Whether label maps are known."""
         return any(space in MASK_SPACES for space in self.spaces)
+
+    @property
+    def told(self) -> tuple[Measure, ...]:
+        """The measures that each site tells for itself."""
+        return tuple(one for one in self.measures if not (self.summed and one.kind == "count"))
+
+    @property
+    def counted(self) -> tuple[Measure, ...]:
+        """The measures that are counts."""
+        return tuple(one for one in self.measures if one.kind == "count")
 
     def of(self, tests: Sequence[str]) -> tuple[Measure, ...]:
         """Measures of the given tests."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 from nvflare.apis.signal import Signal
 
-from fl_components.client.audit_findings import write_findings
+from fl_components.client.audit_findings import write_findings, write_statistics
 from fl_components.client.audit_record import AuditRecord, digest_of
 from fl_components.client.executor import SiteExecutor, stop_if
 from fl_components.client.generator_errors import discriminator_scores, generator_errors, generator_weights
@@ -24,8 +25,10 @@ from fl_components.networks.embedding import EmbeddingSpace
 from fl_components.study import Study
 from privacy_eval.attacks.nearest import nearest_release_scores
 from privacy_eval.attacks.reconstruction import reconstruction_scores
+from privacy_eval.site.answer import SiteStatistics
 from privacy_eval.site.audit import AuditTerms, audit_site
 from privacy_eval.site.evidence import SiteEvidence
+from privacy_eval.site.private import PrivateStatistics
 from privacy_eval.spaces.images import ImageSet, label_maps_of
 from privacy_eval.spaces.nearest import nearest_distance
 from privacy_eval.spaces.voxels import VoxelSpace
@@ -89,7 +92,20 @@ class AuditExecutor(SiteExecutor):
             write_findings(found.inside, members, holdout, release, record.folder(question))
         canaries = plant_canaries(site, study, len(members)) if study.canaries.per_site else None
         opened_coins = {} if canaries is None else open_canaries(study, data, canaries)
-        return {**found.answer.to_scalars(), **opened_coins}
+        return {**_leaving(found.answer, study, record.folder(question)), **opened_coins}
+
+
+def _leaving(answer: SiteStatistics, study: Study, folder: Path) -> dict[str, float]:
+    """The scalars that leave: all of the answer, or in a study that claims an ε a few with noise, drawn here.
+
+    There the whole answer is written beside the findings, for the site's own edition; none of an abstention.
+    """
+    if study.audit.epsilon is None:
+        return answer.to_scalars()
+    if not answer.abstained:
+        write_statistics(answer, folder)
+    family = study.audit.policy.private_family
+    return PrivateStatistics.noised(answer, family, study.audit.epsilon).to_scalars(family)
 
 
 def open_canaries(study: Study, data: Mapping[str, np.ndarray], canaries: Canaries) -> dict[str, list[float]]:

@@ -11,6 +11,8 @@ from fl_components.cohort.sheet import thumbnail_sheet
 from fl_components.cohort.subject import Subject
 from fl_components.contrast import measure_contrast
 from fl_components.json_file import read_json, write_json
+from privacy_eval.battery import Setting
+from privacy_eval.site.answer import SiteStatistics
 from privacy_eval.site.inside import InsideFindings, Pair
 from privacy_eval.spaces.images import ImageSet, label_maps_of
 from privacy_eval.statistics.ranks import Estimate
@@ -35,6 +37,17 @@ def read_findings(folder: Path) -> InsideFindings:
     return InsideFindings(
         tuple(Pair(**pair) for pair in data["pairs"]), data["closest_people"],
         {space: tuple(rows) for space, rows in data["replicas"].items()}, Estimate(**insider) if insider else None)
+
+
+def write_statistics(answer: SiteStatistics, folder: Path) -> None:
+    """Write `answer.json`: all statistics of an audit of which only some leave, with noise."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "answer.json", answer.to_scalars())
+
+
+def read_statistics(site: str, folder: Path, setting: Setting) -> SiteStatistics:
+    """Read back what `write_statistics` wrote."""
+    return SiteStatistics.from_scalars(site, read_json(folder / "answer.json"), setting)
 
 
 def _rows(pair: Pair, subjects: Sequence[Subject], release: ImageSet) -> list[Subject]:

@@ -15,6 +15,7 @@ from fl_components.vocabulary import N_TISSUES, SEQUENCES
 from privacy_eval.attacks.canaries import SALT_BYTES
 from privacy_eval.battery import Setting
 from privacy_eval.site.answer import scalar_names
+from privacy_eval.site.private import private_names
 
 Task = Literal["summarise", "train", "audit"]
 
@@ -50,8 +51,9 @@ def declare(task: Task, study: Study) -> Declaration:
     - train: the generator's update, tensor by tensor, and the mean losses of the task;
     - audit: n, U statistics, deviates and suppressed counts, as `privacy_eval.site.answer` names them.
 
-    A study that plants canaries adds the commitment to the summary, and to the audit the canaries' scores, coins and
-    salt: no person is behind them.
+    A study that claims an ε declares for the audit n, the audit's number and the noised statistics of
+    `privacy_eval.site.private` alone. A study that plants canaries adds the commitment to the summary, and to the
+    audit the canaries' scores, coins and salt: no person is behind them.
     """
     canaries = study.canaries.per_site
     if task == "train":
@@ -60,11 +62,17 @@ def declare(task: Task, study: Study) -> Declaration:
     if task == "audit":
         opened = {name: Field((canaries,), dtype) for name, dtype in CANARY_FIELDS.items()} if canaries else {}
         salt = {"canaries.salt": Field((SALT_BYTES,), "uint8")} if canaries else {}
-        return {**dict.fromkeys(scalar_names(AUDIT_SETTING), _SCALAR), **opened, **salt}
+        return {**dict.fromkeys(_audit_scalars(study), _SCALAR), **opened, **salt}
     table = Field((N_TISSUES, len(SEQUENCES)), "float32")
     commitment = {"canaries.commitment": Field((32,), "uint8")} if canaries else {}
     return {"contrast.mean": table, "contrast.spread": table, "contrast.count": Field((N_TISSUES,), "float32"),
             "n_members": _SCALAR, "simulated": _SCALAR, **commitment}
+
+
+def _audit_scalars(study: Study) -> tuple[str, ...]:
+    if study.audit.epsilon is None:
+        return scalar_names(AUDIT_SETTING)
+    return private_names(study.audit.policy.private_family)
 
 
 def refusal(declaration: Declaration, fields: Mapping[str, np.ndarray]) -> str | None:

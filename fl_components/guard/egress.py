@@ -9,6 +9,7 @@ from typing import Any, cast, get_args
 
 import numpy as np
 
+from fl_components.guard.budget import charge, claimed_epsilon
 from fl_components.guard.declaration import Declaration, Task, declare, refusal, tensor_norm
 from fl_components.guard.ledger import Ledger
 from fl_components.site import Site
@@ -40,19 +41,37 @@ class Guard:
             New arrays holding exactly the declared fields; nothing of the caller's objects is passed on.
 
         Raises:
-            EgressRefusedError: if the policy or the declaration does not allow it; the refusal is in the ledger.
+            EgressRefusedError: if the policy, its budget or the declaration does not allow it; the refusal is in the
+                ledger.
         """
         entry: dict[str, Any] = {
             "time": datetime.now(UTC).isoformat(timespec="seconds"), "study": self.study.hash, "job": job,
             "task": task, "round": round_number, "destination": "server"}
-        reason = self._refusal(task, fields, round_number)
-        if reason is not None:
+        if (reason := self._refusal(task, fields, round_number)) is not None:
             self.ledger.append({**entry, "decision": "refused", "reason": reason})
-            raise EgressRefusedError(f"site '{self.site.name}' refused to send the answer to '{task}': {reason}")
+            raise self._refused(task, reason)
         rebuilt = _rebuild(declare(cast(Task, task), self.study), fields)
         # The ledger first: what is sent without a record would be worse than a record of what was not sent.
-        self.ledger.append({**entry, "decision": "sent", **_describe(rebuilt)})
+        if (epsilon := claimed_epsilon(task, self.study)) is None:
+            self.ledger.append({**entry, "decision": "sent", **_describe(rebuilt)})
+            return rebuilt
+        written = self.ledger.append_after(lambda earlier: {**entry, **self._charged(epsilon, rebuilt, earlier)})
+        if written["decision"] == "refused":
+            raise self._refused(task, written["reason"])
         return rebuilt
+
+    def _charged(self, epsilon: float, fields: Mapping[str, np.ndarray],
+                 earlier: list[dict[str, Any]]) -> dict[str, Any]:
+        """The decision on an answer with a price, by what was paid before."""
+        if broken := self.ledger.break_of(earlier):
+            return {"decision": "refused", "reason": f"{broken}: what was spent cannot be known"}
+        account, reason = charge(epsilon, fields, self.study, earlier, self.site.policy.audit_epsilon)
+        if reason is not None:
+            return {"decision": "refused", "reason": reason}
+        return {"decision": "sent", **_describe(fields), **account}
+
+    def _refused(self, task: str, reason: str) -> EgressRefusedError:
+        return EgressRefusedError(f"site '{self.site.name}' refused to send the answer to '{task}': {reason}")
 
     def _refusal(self, task: str, fields: Mapping[str, np.ndarray], round_number: int) -> str | None:
         policy = self.site.policy

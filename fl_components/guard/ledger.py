@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,13 +28,24 @@ class Ledger:
 
     def append(self, entry: dict[str, Any]) -> dict[str, Any]:
         """Add an entry and wait until it is on disk. Returns it with `sequence`, `previous` and `hash`."""
+        return self._append(lambda lines: entry)
+
+    def append_after(self, write: Callable[[list[dict[str, Any]]], dict[str, Any]]) -> dict[str, Any]:
+        """Add the entry that `write` makes of all earlier ones; no other entry can come between.
+
+        Raises:
+            InputError: if a line is not JSON; nothing is added.
+        """
+        return self._append(lambda lines: write(self._parsed(lines)))
+
+    def _append(self, write: Callable[[list[str]], dict[str, Any]]) -> dict[str, Any]:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a+", encoding="utf-8") as stream:
             fcntl.flock(stream, fcntl.LOCK_EX)  # two jobs of one site must not interleave
             stream.seek(0)
             lines = stream.read().splitlines()
             previous = json.loads(lines[-1])["hash"] if lines else GENESIS
-            chained = {**entry, "sequence": len(lines), "previous": previous}
+            chained = {**write(lines), "sequence": len(lines), "previous": previous}
             chained["hash"] = _digest(chained)
             stream.write(json.dumps(chained, sort_keys=True, allow_nan=False) + "\n")
             stream.flush()
@@ -44,13 +56,17 @@ class Ledger:
         """All entries, oldest first; none if nothing was ever sent."""
         if not self.path.exists():
             return []
-        return [self._parse(number, line) for number, line in enumerate(self._lines(), 1)]
+        return self._parsed(self._lines())
 
     def verify(self) -> str | None:
         """The first break of the chain in one line, or None if it is whole."""
+        return self.break_of(self._parsed(self._lines()))
+
+    def break_of(self, entries: Sequence[Mapping[str, Any]]) -> str | None:
+        """The same of entries that were read."""
         previous = GENESIS
-        for number, line in enumerate(self._lines(), 1):
-            entry = self._parse(number, line)
+        for number, found in enumerate(entries, 1):
+            entry = dict(found)
             stated = entry.pop("hash", None)
             if entry.get("previous") != previous or entry.get("sequence") != number - 1:
                 return f"{self.path}: line {number} does not follow the line before it"
@@ -61,6 +77,9 @@ class Ledger:
 
     def _lines(self) -> list[str]:
         return self.path.read_text(encoding="utf-8").splitlines()
+
+    def _parsed(self, lines: list[str]) -> list[dict[str, Any]]:
+        return [self._parse(number, line) for number, line in enumerate(lines, 1)]
 
     def _parse(self, number: int, line: str) -> dict[str, Any]:
         try:

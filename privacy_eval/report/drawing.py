@@ -59,19 +59,18 @@ def forest_panels(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     return panels
 
 
-def _control_values(report: Mapping[str, Any], measure: str) -> tuple[float, float]:
-    """Estimates of one measure on the positive and the negative control."""
-    positive, negative = (next(row["estimate"] for row in report["controls"][name]["tests"] if row["id"] == measure)
-                          for name in ("positive", "negative"))
-    return positive, negative
+def _control_values(report: Mapping[str, Any], measure: str) -> list[float]:
+    """Estimates of one measure on the positive and the negative control; none where they are not told."""
+    return [row["estimate"] for name in ("positive", "negative") for row in report["controls"][name]["tests"]
+            if row["id"] == measure]
 
 
-def _forest_row(index: int, test: Mapping[str, Any], controls: tuple[float, float], axis: Axis) -> dict[str, Any]:
+def _forest_row(index: int, test: Mapping[str, Any], controls: Sequence[float], axis: Axis) -> dict[str, Any]:
     return {
         "y": 12 + ROW * index + ROW / 2, "id": test["id"], "found_in": test["found_in"], "name": test["name"],
         "decision": test["decision"], "low": axis.at(test["low"]), "value": axis.at(test["estimate"]),
         "high": axis.at(test["high"]), "tolerance": None if test["tolerance"] is None else axis.at(test["tolerance"]),
-        "positive": axis.at(controls[0]), "negative": axis.at(controls[1]),
+        **{name: axis.at(value) for name, value in zip(("positive", "negative"), controls, strict=False)},
     }
 
 

@@ -46,7 +46,7 @@ def gaps(setting: Setting, discriminator: str, canaries: bool) -> list[Gap]:
     if discriminator:
         found.append(_gap("T5", discriminator))
     if not canaries:
-        found.append(_gap("T10", "no canary was planted: nothing is said of any ε"))
+        found.append(_gap("T10", "no canary was planted: nothing is said of any ε of training"))
     return [*found, *_ALWAYS]
 
 

@@ -59,7 +59,8 @@ SOURCES: Final = (
     Source("HIPAA 164.514(b)(1)", "An expert finds the risk very small, and documents methods and results.",
            "Methods, controls, power and limits in full.", "The expert's determination."),
     Source("NIST SP 800-226", "Say ε, the unit of privacy, adjacency, the trust model and side channels.",
-           "The unit is the patient. Without canaries and a claim, nothing is said of ε.",
+           "The unit is the patient. Of training's ε nothing is said without canaries and a claim; a noised audit "
+           "states its own.",
            "Every claim of differential privacy beyond this page."),
     Source("ISO/IEC 27559:2022, 8.2.3", "Adversarial testing, beside threat modelling and the choice between maximum "
            "and average risk.",

@@ -66,13 +66,13 @@ def audit_report(result: AuditResult, edition: Edition = "public", *, simulated:
         "sites": [{"site": site.site, "n_members": site.n_members, "n_holdout": site.n_holdout,
                    "abstained": site.abstained} for site in result.sites],
         "attackers": {name: str(verdict) for name, verdict in result.attackers.items()},
-        "tests": [_test(test) for test in result.tests],
+        "tests": [test_section(test) for test in result.tests],
         "controls": {"positive": _control(result.positive), "negative": _control(result.negative)},
         "validity": {"id": "V0", "outcome": result.validity.outcome, **_estimate(result.validity.estimate),
                      "about": asdict(QUESTIONS["V0"])},
         **_beside(result),
         "untested": _untested(result, inside, canaries),
-        "canaries": None if canaries is None else _canaries(canaries),
+        "canaries": None if canaries is None else canaries_section(canaries),
         "policy": asdict(result.policy) | {"tests": list(result.policy.tests)},
         "setting": _setting(result),
         "methods": methods(result),
@@ -91,7 +91,7 @@ def _estimate(estimate: Estimate) -> dict[str, Any]:
     return {"estimate": data.pop("value"), **data}
 
 
-def _test(test: TestResult) -> dict[str, Any]:
+def test_section(test: TestResult) -> dict[str, Any]:
     """The worst variant speaks; all of them follow."""
     speaker, words = _finding(test.worst), QUESTIONS[test.id]
     return {
@@ -172,7 +172,7 @@ def _control_test(test: ControlTest) -> dict[str, Any]:
     }
 
 
-def _canaries(canaries: Mapping[str, Any]) -> dict[str, Any]:
+def canaries_section(canaries: Mapping[str, Any]) -> dict[str, Any]:
     """T10 with what follows: a bound above the claim is a bug."""
     claim, bounds = canaries["claim"], dict(canaries["bounds"])
     above = [] if claim is None else [name for name, bound in bounds.items() if bound > claim]

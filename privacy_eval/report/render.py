@@ -13,6 +13,7 @@ from privacy_eval.report import wording
 from privacy_eval.report.drawing import forest_panels, line_chart
 from privacy_eval.report.glossary import GLOSSARY
 from privacy_eval.report.law import SOURCES, TERMS
+from privacy_eval.report.private import KEPT
 from privacy_eval.report.questions import QUESTIONS
 from privacy_eval.report.sections import Sections
 from privacy_eval.report.signoff import DECISIONS, bound_to
@@ -106,6 +107,7 @@ def _size(count: int) -> str:
 def _chip(decision: str) -> Markup:
     """A decision or an outcome by shape and words; colour only repeats it."""
     signs = {str(verdict): (sign.style, sign.shape, sign.words) for verdict, sign in wording.SIGNS.items()}
-    signs |= {"passed": ("clear", "✓", "passed"), "failed": ("leak", "✕", "failed")}
+    signs |= {"passed": ("clear", "✓", "passed"), "failed": ("leak", "✕", "failed"),
+              KEPT: ("open", "–", KEPT)}
     style, shape, words = signs[decision]
     return Markup('<span class="chip {}"><span aria-hidden="true">{}</span> {}</span>').format(style, shape, words)

@@ -5,15 +5,14 @@ A translation only, never a pass mark: a probability of re-identification needs 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import ceil
 from typing import Any, Final, Literal
 
 from privacy_eval.attacks.attributes import residual_risk
 from privacy_eval.battery import Measure
-from privacy_eval.site.answer import SiteStatistics
 from privacy_eval.statistics.counts import CountPair
 from privacy_eval.statistics.rates import RateCounts
+from privacy_eval.verdict.answers import Answers
 from privacy_eval.verdict.family import fpr_of
 
 THRESHOLD: Final = 0.09
@@ -29,11 +28,11 @@ def posterior(ratio: float, people: int) -> float:
     return odds / (1 + odds)
 
 
-def translate(sites: Sequence[SiteStatistics], measure: Measure, level: float) -> dict[str, Any]:
+def translate(answers: Answers, measure: Measure, level: float) -> dict[str, Any]:
     """What an accusation by one measure of T3 may at most be worth.
 
     Args:
-        sites: that took part.
+        answers: of the sites that took part.
         measure: of T3, answerable.
         level: of the audit; each of the two rates' bounds takes half of it.
 
@@ -41,7 +40,7 @@ def translate(sites: Sequence[SiteStatistics], measure: Measure, level: float) -
         `tpr_high`, `fpr_low` and their `ratio_high` (None where no false positive was seen: nothing bounds it), the
         highest `posterior` by number of people, and `people_for_threshold`, from how many on it is within .09.
     """
-    counts, fpr = _pooled(sites, measure, "high"), fpr_of(measure)
+    counts, fpr = _pooled(answers, measure, "high"), fpr_of(measure)
     rates = RateCounts(counts.members, counts.n_members, counts.holdout, counts.n_holdout, fpr)
     high, low = rates.true_positive_bounds(1 - level / 2)[1], rates.false_positive_bounds(1 - level / 2)[0]
     ratio = high / low if low > 0 else None
@@ -54,13 +53,13 @@ def translate(sites: Sequence[SiteStatistics], measure: Measure, level: float) -
     }
 
 
-def residual(sites: Sequence[SiteStatistics], measure: Measure, level: float) -> dict[str, Any]:
+def residual(answers: Answers, measure: Measure, level: float) -> dict[str, Any]:
     """Residual risk (main − control)/(1 − control) of one attribute of T11, over all sites together.
 
     Suppressed counts are read as least for the lower bound, as most for the upper, their middle for the estimate.
     """
-    least = residual_risk(_pooled(sites, measure, "low"), 1 - level)
-    most = residual_risk(_pooled(sites, measure, "high"), 1 - level)
+    least = residual_risk(_pooled(answers, measure, "low"), 1 - level)
+    most = residual_risk(_pooled(answers, measure, "high"), 1 - level)
     return {
         "id": measure.id, "n_members": least.risk.n_members, "n_holdout": least.risk.n_holdout,
         "estimate": (least.risk.value + most.risk.value) / 2, "low": least.risk.low, "high": most.risk.high,
@@ -69,7 +68,7 @@ def residual(sites: Sequence[SiteStatistics], measure: Measure, level: float) ->
     }
 
 
-def _pooled(sites: Sequence[SiteStatistics], measure: Measure, favour: Literal["low", "high"]) -> CountPair:
-    pairs = [site.counts("release", measure, favour) for site in sites]
+def _pooled(answers: Answers, measure: Measure, favour: Literal["low", "high"]) -> CountPair:
+    pairs = answers.pairs("release", measure, favour)
     return CountPair(*(sum(getattr(pair, name) for pair in pairs)
                        for name in ("members", "n_members", "holdout", "n_holdout")))

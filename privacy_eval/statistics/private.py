@@ -54,6 +54,11 @@ class NoisedAuc:
         return self.doubled_u / (2 * self.n_members * self.n_holdout)
 
     @property
+    def decay(self) -> float:
+        """a of the noise's distribution on 2U, P[k] ∝ exp(−a |k|)."""
+        return self.epsilon / _sensitivity(self.n_members, self.n_holdout)
+
+    @property
     def noise_variance(self) -> float:
         """Variance of the noise alone in units of AUC², to be added to the sampling variance."""
         return auc_noise_variance(self.n_members, self.n_holdout, self.epsilon)

@@ -16,15 +16,15 @@ import numpy as np
 
 from privacy_eval.attacks.blind import BLIND_INFLATION
 from privacy_eval.battery import Measure
-from privacy_eval.errors import InputError
 from privacy_eval.site.answer import SiteStatistics
 from privacy_eval.site.controls import LEAKED_SHARE
 from privacy_eval.statistics.ranks import Estimate, stratified_auc
 from privacy_eval.verdict import power
+from privacy_eval.verdict.answers import Answers, Totals
 from privacy_eval.verdict.decision import TestResult, decide
-from privacy_eval.verdict.family import Measurement, Unanswered, families, measure, strata, unanswered
+from privacy_eval.verdict.family import Measurement, Unanswered, families, measure, unanswered
 from privacy_eval.verdict.policy import REQUIRED_CONTROL_POWER, AuditPolicy, Verdict
-from privacy_eval.verdict.reasons import judge, void_reasons, warnings_of, weak_reasons
+from privacy_eval.verdict.reasons import judge, uneven_reasons, void_reasons, warnings_of, weak_reasons
 
 Outcome = Literal["passed", "failed"]
 
@@ -95,6 +95,7 @@ class AuditResult:
         level: of this audit, after the study's earlier ones.
         audit_number: which audit of the study this is, counted from 1.
         sites: the sites' answers, abstentions included.
+        answers: of those that took part, with the counts.
         tests: the family on the release.
         apart: measures that are reported and do not decide: T8's alarms, T9's few, tests of other attackers.
         unanswered: measures that so few patients cannot answer.
@@ -110,6 +111,7 @@ class AuditResult:
     level: float
     audit_number: int
     sites: tuple[SiteStatistics, ...]
+    answers: Answers
     tests: tuple[TestResult, ...]
     apart: tuple[Measurement, ...]
     unanswered: tuple[Unanswered, ...]
@@ -122,7 +124,7 @@ class AuditResult:
 
 
 def combine(sites: Sequence[SiteStatistics], policy: AuditPolicy, copies: Sequence[str] = (),
-            weaknesses: Sequence[str] = ()) -> AuditResult:
+            weaknesses: Sequence[str] = (), totals: Totals | None = None) -> AuditResult:
     """Combine the sites' statistics, stratified by site, into the verdict.
 
     Args:
@@ -130,40 +132,30 @@ def combine(sites: Sequence[SiteStatistics], policy: AuditPolicy, copies: Sequen
         policy: the study's.
         copies: one sentence for each synthetic image found bit-identical to a real one, by who holds both.
         weaknesses: the caller's reasons why this audit cannot support a pass, one sentence each.
+        totals: the counts summed over sites, where the sites' setting says that they are.
 
     Raises:
         InputError: if no site took part, two have one name, or they answered different measures.
     """
-    present = _taking_part(sites)
+    answers = Answers.of(sites, totals)
     rng = np.random.default_rng(policy.simulation_seed)
-    number = max(site.audit_number for site in present)
+    number = max(site.audit_number for site in answers.sites)
     level = policy.level(number)
-    family, others = families(present, policy)
-    tests = decide(present, family, policy, level, rng)
-    apart = tuple(_alone(row) for row in measure(present, "release", others, 1 - level))
-    positive = _positive(present, family, policy, level, rng)
+    family, others = families(answers, policy)
+    tests = decide(answers, family, policy, level, rng)
+    apart = tuple(_alone(row) for row in measure(answers, "release", others, 1 - level))
+    positive = _positive(answers, family, policy, level, rng)
     negative = Control(tuple(ControlTest(row, False, row.adjusted_p <= policy.control_alpha, None)
-                             for row in measure(present, "negative", family, 1 - level)))
-    blind = BlindBaseline(stratified_auc([site.blind for site in present], 1 - policy.alpha, BLIND_INFLATION))
-    weak = [*weaknesses, *weak_reasons(sites, positive.underpowered)]
+                             for row in measure(answers, "negative", family, 1 - level)))
+    blind = BlindBaseline(stratified_auc([site.blind for site in answers.sites], 1 - policy.alpha, BLIND_INFLATION))
+    weak = [*weaknesses, *weak_reasons(sites, positive.underpowered), *uneven_reasons(answers)]
     void = void_reasons(blind.estimate, [t for t in positive.wrong if t not in positive.underpowered], negative.wrong)
     verdict, reasons = judge(tests, copies, void, weak)
-    silent = unanswered(present)
-    warnings = warnings_of(present, family, apart, silent, number, policy)
+    silent = unanswered(answers)
+    warnings = warnings_of(answers, family, apart, silent, number, policy)
     warnings += [sentence for sentence in [*copies, *void, *weak] if sentence not in reasons]
-    return AuditResult(verdict, policy, level, number, tuple(sites), tests, apart, silent, _attackers(tests), positive,
-                       negative, blind, tuple(reasons), tuple(warnings))
-
-
-def _taking_part(sites: Sequence[SiteStatistics]) -> list[SiteStatistics]:
-    names = [site.site for site in sites]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InputError(f"audit: site '{twice[0]}' answered twice; expected one answer a site")
-    present = [site for site in sites if not site.abstained]
-    if not present:
-        raise InputError(f"audit: none of {len(sites)} sites took part; expected at least one with enough patients")
-    return present
+    return AuditResult(verdict, policy, level, number, tuple(sites), answers, tests, apart, silent, attackers_of(tests),
+                       positive, negative, blind, tuple(reasons), tuple(warnings))
 
 
 def _alone(row: Measurement) -> Measurement:
@@ -171,7 +163,7 @@ def _alone(row: Measurement) -> Measurement:
     return Measurement(row.measure, row.estimate, row.p_value, row.p_value)
 
 
-def _positive(sites: Sequence[SiteStatistics], family: Sequence[Measure], policy: AuditPolicy, level: float,
+def _positive(answers: Answers, family: Sequence[Measure], policy: AuditPolicy, level: float,
               rng: np.random.Generator) -> Control:
     alpha, runs, powers = level / len(family), policy.simulations, dict[str, float]()
 
@@ -179,16 +171,17 @@ def _positive(sites: Sequence[SiteStatistics], family: Sequence[Measure], policy
         if not one.must_fire:
             return None
         if one.kind not in powers:
-            patients = strata(sites, one)
+            patients = answers.strata(one)
             powers[one.kind] = (power.leak_power_of_ranks(patients, LEAKED_SHARE, alpha, runs, rng)
                                 if one.kind == "rank" else power.leak_power_of_replicas(patients, alpha, runs, rng))
         return powers[one.kind]
 
     return Control(tuple(ControlTest(row, row.measure.must_fire or None, row.adjusted_p <= level, power_of(row.measure))
-                         for row in measure(sites, "positive", family, 1 - level)))
+                         for row in measure(answers, "positive", family, 1 - level)))
 
 
-def _attackers(tests: Sequence[TestResult]) -> dict[str, Verdict]:
+def attackers_of(tests: Sequence[TestResult]) -> dict[str, Verdict]:
+    """The gravest decision of each attacker's measures."""
     worst: dict[str, Verdict] = {}
     order = (Verdict.NO_LEAK_FOUND, Verdict.INCONCLUSIVE, Verdict.LEAK)
     for found in sorted((found for test in tests for found in test.findings),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal
 
-from privacy_eval.battery import FAMILY, Measure, Setting, TestId
+from privacy_eval.battery import FAMILY, PRIVATE_LIST, Measure, Setting, TestId
 from privacy_eval.errors import InputError
 
 BLIND_MINIMUM: Final = 30
@@ -86,6 +86,11 @@ class AuditPolicy:
     def family(self, setting: Setting) -> tuple[Measure, ...]:
         """The measures that decide."""
         return tuple(measure for measure in setting.of(self.tests) if self.decides(measure))
+
+    @property
+    def private_family(self) -> tuple[Measure, ...]:
+        """The measures that decide, and leave with noise, in a study that claims an ε; none if the tests hold none."""
+        return tuple(one for one in Setting().measures if one.id in PRIVATE_LIST and self.decides(one))
 
     def decides(self, measure: Measure) -> bool:
         """Whether a measure of the battery is in the family."""

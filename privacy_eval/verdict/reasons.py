@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from privacy_eval.battery import Measure
 from privacy_eval.site.answer import SiteStatistics
+from privacy_eval.site.private import PrivateStatistics
 from privacy_eval.statistics.ranks import Estimate
+from privacy_eval.verdict.answers import Answers
 from privacy_eval.verdict.decision import Finding, TestResult
 from privacy_eval.verdict.family import Measurement, Unanswered
 from privacy_eval.verdict.policy import BLIND_MINIMUM, REQUIRED_CONTROL_POWER, AuditPolicy, Verdict
@@ -48,7 +50,7 @@ def void_reasons(blind: Estimate, missed: Sequence[ControlTest], accusing: Seque
     return reasons
 
 
-def weak_reasons(sites: Sequence[SiteStatistics], underpowered: Sequence[ControlTest]) -> list[str]:
+def weak_reasons(sites: Sequence[SiteStatistics | PrivateStatistics], underpowered: Sequence[ControlTest]) -> list[str]:
     """Reasons why this audit cannot support a pass."""
     reasons = []
     for site in sites:
@@ -65,7 +67,15 @@ def weak_reasons(sites: Sequence[SiteStatistics], underpowered: Sequence[Control
     return reasons
 
 
-def warnings_of(sites: Sequence[SiteStatistics], family: Sequence[Measure], apart: Sequence[Measurement],
+def uneven_reasons(answers: Answers) -> list[str]:
+    """Counts summed over sites are one table, which misleads where sites split their patients differently."""
+    if not answers.uneven:
+        return []
+    return ["Counts were summed over sites whose shares of members differ by more than a tenth: one table of all can "
+            "mislead, let all sites split alike."]
+
+
+def warnings_of(answers: Answers, family: Sequence[Measure], apart: Sequence[Measurement],
                 silent: Sequence[Unanswered], number: int, policy: AuditPolicy) -> list[str]:
     """What a reader must know besides the verdict."""
     replicas = [one for one in family if one.test == "T6"]
@@ -73,12 +83,12 @@ def warnings_of(sites: Sequence[SiteStatistics], family: Sequence[Measure], apar
     warnings += [
         f"{row.measure.id}, which does not decide, gives p = {row.p_value:.2g} (estimate {row.estimate.value:.3f}): "
         "look at it inside the sites." for row in apart if row.p_value <= _ALARM_LEVEL]
-    if hit := [site.site for site in sites if any(site.hits("release", one).members for one in replicas)]:
+    if hit := answers.where_hit(replicas):
         warnings.append(
             f"T6 counts at least one member with an unusually near synthetic volume at {', '.join(hit)}: look at the "
             "hits inside the site. Removing them from the release afterwards would break any end-to-end DP statement.")
     counted = [one for one in family if one.kind == "count"]
-    if hidden := [site.site for site in sites if any(site.suppressed("release", one) for one in counted)]:
+    if hidden := answers.where_suppressed(counted):
         warnings.append(
             f"Counts from 1 up to the site's limit were suppressed at {', '.join(hidden)}: the estimate takes their "
             "middle, a claim of a leak the least, an upper bound the most they can be.")
