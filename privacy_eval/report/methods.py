@@ -17,7 +17,6 @@ from privacy_eval.spaces.voxels import COARSE_VOXELS, MAXIMUM_VOXELS
 from privacy_eval.statistics.permutation import DRAWS
 from privacy_eval.verdict.combine import AuditResult
 from privacy_eval.verdict.decision import CONVENTIONAL_POWER
-from privacy_eval.verdict.family import setting_of
 from privacy_eval.verdict.policy import BLIND_MINIMUM, REQUIRED_CONTROL_POWER, AuditPolicy
 
 SPACES: Final = {
@@ -32,8 +31,7 @@ SPACES: Final = {
 
 def methods(result: AuditResult) -> list[str]:
     """Paragraphs a methods section could print; they hold for this run and name nothing that was not done."""
-    present = [site for site in result.sites if not site.abstained]
-    setting = setting_of(present)
+    present, setting = result.answers.sites, result.answers.setting
     return [_patients(result, present), _spaces(setting), _family(result), _statistics(setting),
             _tolerances(result.policy), _controls(result.policy, setting), _departure(present, setting)]
 
@@ -112,6 +110,8 @@ def _departure(present: Sequence[SiteStatistics], setting: Setting) -> str:
     limits = sorted({site.minimum_count for site in present})
     hidden = (f"counts from 1 to {' or '.join(str(limit - 1) for limit in limits if limit > 1)} as one code"
               if max(limits) > 1 else "counts as they are")
+    if setting.summed:
+        hidden = "and counts under masks that cancel in the sum over all sites, the only thing the server could read"
     scalars = sum(len(measure.scalars) for measure in setting.measures) * len(CONDITIONS)
     return (f"Each site returned {scalars} numbers on the release and the two controls, and five on itself: U "
             f"statistics, standard normal deviates, {hidden}. No patient's score, distance or nearest image left.")

@@ -17,7 +17,7 @@ from privacy_eval.site.inside import InsideFindings, Pair
 from privacy_eval.statistics.ranks import Estimate
 from privacy_eval.verdict.combine import AuditResult, Control, ControlTest
 from privacy_eval.verdict.decision import Finding, TestResult
-from privacy_eval.verdict.family import NULL, setting_of
+from privacy_eval.verdict.family import NULL
 
 SCHEMA_VERSION: Final = 2
 
@@ -81,7 +81,7 @@ def audit_report(result: AuditResult, edition: Edition = "public", *, simulated:
 
 
 def _setting(result: AuditResult) -> dict[str, Any]:
-    setting = setting_of([site for site in result.sites if not site.abstained])
+    setting = result.answers.setting
     return asdict(setting) | {"spaces": list(setting.spaces)}
 
 
@@ -128,9 +128,8 @@ def _of_measure(measure: Measure) -> dict[str, Any]:
 
 def _beside(result: AuditResult) -> dict[str, Any]:
     """What is reported and does not decide, and T3 and T11 in other disciplines' terms."""
-    present = [site for site in result.sites if not site.abstained]
     silent = {row.measure for row in result.unanswered}
-    setting = setting_of(present)
+    setting = result.answers.setting
     rates = [measure for measure in setting.of(("T3",)) if measure not in silent]
     return {
         "apart": [{"id": row.measure.id, "test": row.measure.test, "variant": row.measure.variant,
@@ -138,8 +137,8 @@ def _beside(result: AuditResult) -> dict[str, Any]:
                    "p_value": row.p_value, "why": why_apart(row.measure, result.policy)} for row in result.apart],
         "unanswered": [{"id": row.measure.id, "why": row.why} for row in result.unanswered],
         "translation": {"threshold": THRESHOLD,
-                        "rows": [translate(present, measure, result.level) for measure in rates]},
-        "residual_risk": [residual(present, measure, result.level) for measure in setting.of(("T11",))],
+                        "rows": [translate(result.answers, measure, result.level) for measure in rates]},
+        "residual_risk": [residual(result.answers, measure, result.level) for measure in setting.of(("T11",))],
     }
 
 
@@ -148,7 +147,7 @@ def _untested(result: AuditResult, inside: InsideFindings | None,
     discriminator = "it never leaves its site; a site attacks its own and keeps the result in its internal edition"
     if inside is not None:
         discriminator = "" if inside.insider else "this site had no discriminator to attack"
-    setting = setting_of([site for site in result.sites if not site.abstained])
+    setting = result.answers.setting
     rows = [gap._asdict() for gap in gaps(setting, discriminator, canaries is not None)]
     rows += [{"id": name, "subject": f"the attacker {name}", "why": f"who {does}: none of this family's measures is "
               "that attacker's"} for name, does in ATTACKERS.items() if name[:2] in ("K0", "K1")

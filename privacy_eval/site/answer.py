@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal, NamedTuple, Self
 
 from privacy_eval.battery import CONDITIONS, Condition, Measure, Setting, Sizes
@@ -20,7 +20,7 @@ LARGEST_DEVIATE: Final = 10.0
 
 
 class Hits(NamedTuple):
-    """A count test of one site, coded by `counts.suppress`."""
+    """A count test: of one site, coded by `counts.suppress`, or summed over sites as it is."""
 
     members: int
     holdout: int
@@ -94,17 +94,13 @@ class SiteStatistics:
             members, holdout = most(coded.members, self.minimum_count, sizes.members), least(coded.holdout)
         return CountPair(members, sizes.members, holdout, sizes.holdout)
 
-    def suppressed(self, condition: Condition, measure: Measure) -> bool:
-        """True if a count of that measure was too small to be told."""
-        return SUPPRESSED in self.hits(condition, measure)
-
     def to_scalars(self) -> dict[str, float]:
         """Flat numbers under the names of `scalar_names`; an abstaining site sends zeros."""
         scalars = dict.fromkeys(scalar_names(self.setting), 0.0)
         head = (self.n_members, self.n_holdout, self.minimum_count, self.audit_number, self.blind_u)
         scalars |= {name: float(value) for name, value in zip(HEAD, head, strict=True)}
         for condition, values in self.values.items():
-            for measure in self.setting.measures:
+            for measure in self.setting.told:
                 for end, part in zip(measure.scalars, values[measure.id], strict=True):
                     scalars[f"{condition}.{measure.id}.{end}"] = float(part)
         return scalars
@@ -128,7 +124,7 @@ class SiteStatistics:
         whole = Sizes(n_members, n_holdout)
         values: dict[Condition, Mapping[str, Value]] = {
             condition: {measure.id: read.value(condition, measure, whole, minimum_count)
-                        for measure in setting.measures}
+                        for measure in setting.told}
             for condition in CONDITIONS
         }
         number, blind_u = read.whole("audit_number", 1, None), read.u("V0.u", whole)
@@ -138,7 +134,36 @@ class SiteStatistics:
 def scalar_names(setting: Setting) -> tuple[str, ...]:
     """The declared list of what may leave a site after an audit."""
     return HEAD + tuple(f"{condition}.{measure.id}.{end}" for condition in CONDITIONS
-                        for measure in setting.measures for end in measure.scalars)
+                        for measure in setting.told for end in measure.scalars)
+
+
+def take_counts(site: SiteStatistics) -> tuple[SiteStatistics, list[int]]:
+    """A site's answer without its counts, and the counts, which may leave as its part of a sum alone.
+
+    Args:
+        site: an answer in which no count is suppressed (`minimum_count` 1).
+
+    Returns:
+        The answer in the setting that sums, and the counts in the order of `totals_of`; zeros if the site abstained.
+    """
+    setting = replace(site.setting, summed=True)
+    values = {condition: {one.id: of[one.id] for one in setting.told} for condition, of in site.values.items()}
+    counts = [0] * n_counts(setting)
+    if not site.abstained:
+        counts = [int(count) for condition in CONDITIONS for one in setting.counted
+                  for count in site.values[condition][one.id]]
+    return replace(site, setting=setting, values=values), counts
+
+
+def totals_of(setting: Setting, sums: Sequence[int]) -> dict[Condition, dict[str, Hits]]:
+    """Sums over sites by condition and measure id, from the sums of what `take_counts` gave."""
+    pairs = iter(zip(sums[::2], sums[1::2], strict=True))
+    return {condition: {one.id: Hits(*next(pairs)) for one in setting.counted} for condition in CONDITIONS}
+
+
+def n_counts(setting: Setting) -> int:
+    """How many numbers `take_counts` gives."""
+    return 2 * len(CONDITIONS) * len(setting.counted)
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,14 @@ import numpy as np
 from scipy.stats import norm
 
 from privacy_eval.battery import Measure, TestId
-from privacy_eval.site.answer import SiteStatistics
 from privacy_eval.statistics.ranks import (
     auc_power,
     minimum_detectable_auc,
     null_standard_error,
     stratified_standard_error,
 )
-from privacy_eval.verdict.family import Measurement, fpr_of, measure, strata
+from privacy_eval.verdict.answers import Answers
+from privacy_eval.verdict.family import Measurement, fpr_of, measure
 from privacy_eval.verdict.policy import AuditPolicy, Verdict
 from privacy_eval.verdict.power import minimum_detectable_difference, rate_power
 
@@ -67,11 +67,11 @@ class TestResult:
         return self.worst.decision
 
 
-def decide(sites: Sequence[SiteStatistics], family: Sequence[Measure], policy: AuditPolicy, level: float,
+def decide(answers: Answers, family: Sequence[Measure], policy: AuditPolicy, level: float,
            rng: np.random.Generator) -> tuple[TestResult, ...]:
     """The family on the release; `rng` draws the simulated audits behind the power of counts."""
-    powers = _Powers(sites, policy, level / len(family), rng)
-    findings = [_decide(row, policy, level, powers) for row in measure(sites, "release", family, 1 - level)]
+    powers = _Powers(answers, policy, level / len(family), rng)
+    findings = [_decide(row, policy, level, powers) for row in measure(answers, "release", family, 1 - level)]
     tests = dict.fromkeys(found.measure.test for found in findings)
     return tuple(TestResult(test, tuple(found for found in findings if found.measure.test == test)) for test in tests)
 
@@ -94,9 +94,9 @@ def _decide(row: Measurement, policy: AuditPolicy, level: float, powers: _Powers
 class _Powers:
     """Power at the tolerance and minimum detectable effect; simulated once for measures of like patients."""
 
-    def __init__(self, sites: Sequence[SiteStatistics], policy: AuditPolicy, alpha: float,
+    def __init__(self, answers: Answers, policy: AuditPolicy, alpha: float,
                  rng: np.random.Generator) -> None:
-        self.sites, self.policy, self.alpha, self.rng = sites, policy, alpha, rng
+        self.answers, self.policy, self.alpha, self.rng = answers, policy, alpha, rng
         self._counts: dict[tuple[str, float], tuple[float, float]] = {}
 
     def of(self, one: Measure) -> tuple[float | None, float | None]:
@@ -105,7 +105,7 @@ class _Powers:
         if tolerance is None:
             return None, None
         if one.kind == "rank":
-            statistics = [site.rank("release", one) for site in self.sites]
+            statistics = self.answers.ranks("release", one)
             error = stratified_standard_error(0.5, statistics)
             return (auc_power(tolerance, statistics, self.alpha),
                     minimum_detectable_auc(error, self.alpha, CONVENTIONAL_POWER))
@@ -115,7 +115,7 @@ class _Powers:
         return self._counts[key]
 
     def _of_counts(self, one: Measure, tolerance: float) -> tuple[float, float]:
-        base, runs, patients = self._base(one), self.policy.simulations, strata(self.sites, one)
+        base, runs, patients = self._base(one), self.policy.simulations, self.answers.strata(one)
         seen = rate_power(patients, min(1.0, base + tolerance), base, self.alpha, runs, self.rng)
         smallest = minimum_detectable_difference(patients, base, self.alpha, CONVENTIONAL_POWER, runs // 4, self.rng)
         return seen, smallest
@@ -126,7 +126,7 @@ class _Powers:
             return fpr_of(one)
         if one.test == "T6":
             return 0.0
-        pairs = [site.counts("release", one, "low") for site in self.sites]
+        pairs = self.answers.pairs("release", one, "low")
         return round(sum(pair.holdout for pair in pairs) / sum(pair.n_holdout for pair in pairs), 1)
 
 

@@ -9,15 +9,13 @@ from typing import Final
 import numpy as np
 from scipy.stats import norm
 
-from privacy_eval.battery import RATES, Condition, Measure, Setting
-from privacy_eval.errors import InputError
-from privacy_eval.site.answer import SiteStatistics
+from privacy_eval.battery import RATES, Condition, Measure
 from privacy_eval.statistics.counts import stratified_difference, stratified_exact_p_value
 from privacy_eval.statistics.multiplicity import holm
 from privacy_eval.statistics.ranks import Estimate, stratified_auc, stratified_auc_p_value
 from privacy_eval.statistics.rates import answerable, holdout_needed
+from privacy_eval.verdict.answers import Answers
 from privacy_eval.verdict.policy import AuditPolicy
-from privacy_eval.verdict.power import Stratum
 
 NULL: Final = {"rank": 0.5, "count": 0.0, "normal": 0.0}
 """Value of an estimate when nothing leaks: an AUC, a difference of rates, a standard normal deviate."""
@@ -49,71 +47,54 @@ class Unanswered:
     why: str
 
 
-def setting_of(sites: Sequence[SiteStatistics]) -> Setting:
-    """What the audit had at hand; all sites must agree.
-
-    Raises:
-        InputError: if two sites answered another list of measures.
-    """
-    settings = {site.setting for site in sites}
-    if len(settings) > 1:
-        raise InputError(f"audit: sites answered {len(settings)} different lists of measures; expected one")
-    return settings.pop()
-
-
-def unanswered(sites: Sequence[SiteStatistics]) -> tuple[Unanswered, ...]:
+def unanswered(answers: Answers) -> tuple[Unanswered, ...]:
     """Measures of T3 whose false-positive rate so few holdout patients cannot bound."""
     found = []
-    for measure in setting_of(sites).of(("T3",)):
-        rate, n = fpr_of(measure), sum(site.sizes(measure).holdout for site in sites)
+    for measure in answers.setting.of(("T3",)):
+        rate, n = fpr_of(measure), sum(stratum.holdout for stratum in answers.strata(measure))
         if not answerable(n, rate):
             found.append(Unanswered(measure, f"not answerable with n = {n}: a false-positive rate of {rate:.0%} needs "
                                     f"{holdout_needed(rate)} holdout patients in the half that is judged"))
     return tuple(found)
 
 
-def measure(sites: Sequence[SiteStatistics], condition: Condition, measures: Sequence[Measure],
+def measure(answers: Answers, condition: Condition, measures: Sequence[Measure],
             confidence: float) -> tuple[Measurement, ...]:
     """Measures of one condition, combined over sites that took part; Holm over all of them."""
-    estimates = [estimate(sites, condition, one, confidence) for one in measures]
-    p_values = [p_value(sites, condition, one) for one in measures]
+    estimates = [estimate(answers, condition, one, confidence) for one in measures]
+    p_values = [p_value(answers, condition, one) for one in measures]
     rows = zip(measures, estimates, p_values, holm(p_values), strict=True)
     return tuple(Measurement(*row) for row in rows)
 
 
-def estimate(sites: Sequence[SiteStatistics], condition: Condition, one: Measure, confidence: float) -> Estimate:
+def estimate(answers: Answers, condition: Condition, one: Measure, confidence: float) -> Estimate:
     """Point and bounds of one measure, each bound one-sided at `confidence`."""
     if one.kind == "rank":
-        return stratified_auc([site.rank(condition, one) for site in sites], confidence)
+        return stratified_auc(answers.ranks(condition, one), confidence)
     if one.kind == "normal":
-        z, reach = _stouffer(sites, condition, one), float(norm.ppf(confidence))
-        sizes = [site.sizes(one) for site in sites]
+        z, reach = _stouffer(answers, condition, one), float(norm.ppf(confidence))
+        sizes = answers.strata(one)
         return Estimate(z, z - reach, z + reach, confidence, sum(n.members for n in sizes),
                         sum(n.holdout for n in sizes))
-    fewest = stratified_difference([site.counts(condition, one, "low") for site in sites], confidence)
-    most = stratified_difference([site.counts(condition, one, "high") for site in sites], confidence)
+    fewest = stratified_difference(answers.pairs(condition, one, "low"), confidence)
+    most = stratified_difference(answers.pairs(condition, one, "high"), confidence)
     middle = (fewest.value + most.value) / 2
     return Estimate(middle, fewest.low, most.high, confidence, fewest.n_members, fewest.n_holdout)
 
 
-def p_value(sites: Sequence[SiteStatistics], condition: Condition, one: Measure) -> float:
+def p_value(answers: Answers, condition: Condition, one: Measure) -> float:
     """One-sided p-value of one measure; suppressed counts are read so that it is largest."""
     if one.kind == "rank":
-        return stratified_auc_p_value([site.rank(condition, one) for site in sites])
+        return stratified_auc_p_value(answers.ranks(condition, one))
     if one.kind == "normal":
-        return float(norm.sf(_stouffer(sites, condition, one)))
-    return stratified_exact_p_value([site.counts(condition, one, "low") for site in sites])
+        return float(norm.sf(_stouffer(answers, condition, one)))
+    return stratified_exact_p_value(answers.pairs(condition, one, "low"))
 
 
-def strata(sites: Sequence[SiteStatistics], one: Measure) -> list[Stratum]:
-    """The sites' patients behind a measure."""
-    return [Stratum(*site.sizes(one), site.minimum_count) for site in sites]
-
-
-def families(sites: Sequence[SiteStatistics], policy: AuditPolicy) -> tuple[tuple[Measure, ...], tuple[Measure, ...]]:
+def families(answers: Answers, policy: AuditPolicy) -> tuple[tuple[Measure, ...], tuple[Measure, ...]]:
     """The measures that decide, and those that are reported apart; what cannot be answered is in neither."""
-    setting, silent = setting_of(sites), {row.measure for row in unanswered(sites)}
-    answered = [one for one in setting.measures if one not in silent]
+    silent = {row.measure for row in unanswered(answers)}
+    answered = [one for one in answers.setting.measures if one not in silent]
     return (tuple(one for one in answered if policy.decides(one)),
             tuple(one for one in answered if not policy.decides(one)))
 
@@ -123,9 +104,9 @@ def fpr_of(one: Measure) -> float:
     return next(rate for end, rate in sorted(RATES.items(), reverse=True) if one.variant.endswith(end))
 
 
-def _stouffer(sites: Sequence[SiteStatistics], condition: Condition, one: Measure) -> float:
+def _stouffer(answers: Answers, condition: Condition, one: Measure) -> float:
     """Σ w z / √Σ w², w = √(n_m n_h / (n_m + n_h)): sites count by their patients."""
-    pairs = [site.sizes(one) for site in sites]
+    pairs = answers.strata(one)
     weights = np.sqrt([n.members * n.holdout / (n.members + n.holdout) for n in pairs])
-    deviates = np.array([site.deviate(condition, one) for site in sites])
+    deviates = np.array(answers.deviates(condition, one))
     return float(weights @ deviates / np.linalg.norm(weights))

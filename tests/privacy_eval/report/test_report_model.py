@@ -14,6 +14,7 @@ from privacy_eval.report import audit_report
 from privacy_eval.report.model import SCHEMA_VERSION
 from privacy_eval.report.translation import THRESHOLD, posterior, residual, translate
 from privacy_eval.statistics.counts import SUPPRESSED, clopper_pearson
+from privacy_eval.verdict.answers import Answers
 from privacy_eval.verdict.combine import combine
 from privacy_eval.verdict.policy import Verdict
 
@@ -113,7 +114,7 @@ def test_posterior_is_bayes_rule() -> None:
 def test_translation_takes_both_bounds_and_finds_the_threshold() -> None:
     site = changed(answer(n=200, setting=SETTING), "release", "T3.images10", (30.0, 10.0))
     measure = next(one for one in SETTING.measures if one.id == "T3.images10")
-    row = translate([site, replace(site, site="site-b")], measure, 0.05)
+    row = translate(Answers.of([site, replace(site, site="site-b")]), measure, 0.05)
     assert (row["n_members"], row["n_holdout"]) == (400, 200)
     assert row["tpr_high"] == pytest.approx(clopper_pearson(60, 400, 0.975)[1])
     assert row["fpr_low"] == pytest.approx(clopper_pearson(20, 200, 0.975)[0])
@@ -124,7 +125,7 @@ def test_translation_takes_both_bounds_and_finds_the_threshold() -> None:
 def test_without_a_false_positive_nothing_is_bounded() -> None:
     site = changed(answer(n=200, setting=SETTING), "release", "T3.images10", (30.0, 0.0))
     measure = next(one for one in SETTING.measures if one.id == "T3.images10")
-    row = translate([site], measure, 0.05)
+    row = translate(Answers.of([site]), measure, 0.05)
     assert row["ratio_high"] is row["people_for_threshold"] is None
     assert all(cell["high"] == 1 for cell in row["posterior"])
 
@@ -133,7 +134,7 @@ def test_residual_risk_reads_suppressed_counts_both_ways() -> None:
     measure = next(one for one in SETTING.measures if one.id == "T11.place")
 
     def risk(members: float, holdout: float) -> dict[str, float]:
-        return residual([changed(answer(n=100, setting=SETTING), "release", "T11.place", (members, holdout))], measure,
+        return residual(Answers.of([changed(answer(n=100, setting=SETTING), "release", "T11.place", (members, holdout))]), measure,
                         0.05)
 
     told = risk(60, 20)

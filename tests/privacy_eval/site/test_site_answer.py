@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from audit_case import SETTING, answer
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from privacy_eval.battery import Measure, Setting
 from privacy_eval.errors import InputError
-from privacy_eval.site.answer import SiteStatistics, scalar_names
+from privacy_eval.site.answer import SiteStatistics, scalar_names, take_counts, totals_of
 from privacy_eval.statistics.counts import SUPPRESSED, suppress
 
 REPLICAS = Measure("T6", "voxels", "count")
@@ -46,7 +48,7 @@ def test_an_abstention_tells_nothing_but_itself() -> None:
         ("audit_number", 0.0, "whole number of at least 1"),
         ("release.T6.voxels.members", 3.0, "expected it coded as -1"),
         ("release.T6.voxels.members", 61.0, "from -1 to 60"),
-        ("release.T3.images10.members", 31.0, "from -1 to 30"),
+        ("release.T3.images10.holdout", 31.0, "from -1 to 30"),
         ("release.T6.voxels.holdout", -2.0, "from -1 to 60"),
         ("minimum_count", 0.0, "whole number of at least 1"),
     ],
@@ -82,6 +84,29 @@ def test_no_count_from_one_to_four_ever_leaves(members: int, holdout: int) -> No
     assert not set(sent) & {1.0, 2.0, 3.0, 4.0}
     low, high = site.counts("release", REPLICAS, "low"), site.counts("release", REPLICAS, "high")
     assert low.difference <= members / 60 - holdout / 60 <= high.difference
+
+
+def test_counts_that_are_summed_are_in_no_answer_and_come_back_as_sums() -> None:
+    full = [replace(answer(name, replicas=(members, 1)), minimum_count=1) for name, members in (("a", 3), ("b", 4))]
+    parts = [take_counts(with_plain_counts(site)) for site in full]
+    for site, _ in parts:
+        assert not any(name.endswith(("members", "holdout")) for name in site.to_scalars() if "." in name)
+        assert SiteStatistics.from_scalars(site.site, site.to_scalars(), site.setting) == site
+    sums = [sum(column) for column in zip(*(counts for _, counts in parts), strict=True)]
+    totals = totals_of(SETTING, sums)
+    assert totals["release"]["T6.voxels"] == (7, 2)
+    assert totals["positive"]["T6.tumour"] == (60, 0)
+    assert totals["negative"]["T11.place"] == (40, 40)
+    absent, zeros = take_counts(SiteStatistics.abstention("c", SETTING, 5))
+    assert absent.abstained
+    assert set(zeros) == {0}
+    assert len(zeros) == len(sums)
+
+
+def with_plain_counts(site: SiteStatistics) -> SiteStatistics:
+    values = {condition: {name: tuple(max(part, 0.0) for part in value) for name, value in of.items()}
+              for condition, of in site.values.items()}
+    return replace(site, values=values)
 
 
 def test_all_small_counts_send_the_same_scalars() -> None:

@@ -7,13 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from audit_case import SETTING, answer, changed, evidence, images
+from scipy.stats import fisher_exact
 
 from privacy_eval.errors import InputError
-from privacy_eval.site.answer import SiteStatistics, Value
+from privacy_eval.site.answer import SiteStatistics, Value, take_counts, totals_of
 from privacy_eval.site.audit import AuditTerms, audit_site
 from privacy_eval.spaces.images import ImageSet
 from privacy_eval.statistics.counts import SUPPRESSED
 from privacy_eval.statistics.ranks import null_standard_error
+from privacy_eval.verdict.answers import Totals
 from privacy_eval.verdict.combine import AuditResult, combine
 from privacy_eval.verdict.decision import TestResult, subjects_to_settle
 from privacy_eval.verdict.policy import AuditPolicy, Verdict
@@ -214,6 +216,57 @@ def test_a_bit_identical_image_is_a_leak_whatever_else_was_found() -> None:
         assert result.verdict is Verdict.LEAK
         assert result.reasons == (sentence,)
     assert any(warning.startswith("Members and holdout can be told apart") for warning in result.warnings)
+
+
+def summed(sites: list[SiteStatistics]) -> tuple[list[SiteStatistics], Totals]:
+    """The same answers with their counts as sums."""
+    values = [{condition: {name: tuple(max(part, 0.0) for part in value) if len(value) == 2 else value
+                           for name, value in of.items()} for condition, of in site.values.items()} for site in sites]
+    parts = [take_counts(replace(site, values=of)) for site, of in zip(sites, values, strict=True)]
+    sums = [sum(column) for column in zip(*(counts for _, counts in parts), strict=True)]
+    return [site for site, _ in parts], totals_of(SETTING, sums)
+
+
+def test_sums_over_sites_hide_no_count_that_suppression_would() -> None:
+    hidden = four(replicas=(SUPPRESSED, SUPPRESSED))
+    assert test_of(combine(hidden, POLICY), "T6").worst.estimate.high > 0.05
+    sites, totals = summed(four(replicas=(1, 1)))
+    result = combine(sites, POLICY, totals=totals)
+    worst = test_of(result, "T6").worst
+    assert worst.estimate.value == 0
+    assert worst.estimate.high < 0.03
+    assert result.verdict is Verdict.NO_LEAK_FOUND
+    assert not any("suppressed" in warning for warning in result.warnings)
+    assert any("all sites together" in warning for warning in result.warnings)
+    assert worst.power is not None
+    suppressed = test_of(combine(hidden, POLICY), "T6").worst.power
+    assert suppressed is not None
+    assert worst.power >= suppressed
+
+
+def test_sums_are_one_table_with_fisher_s_p_value() -> None:
+    sites, totals = summed(four(replicas=(4, 0)))
+    worst = test_of(combine(sites, POLICY, totals=totals), "T6").worst
+    assert worst.p_value == pytest.approx(fisher_exact([[16, 224], [0, 240]], alternative="greater").pvalue)
+    assert combine(sites, POLICY, totals=totals).verdict is Verdict.LEAK
+
+
+def test_sums_over_sites_that_split_differently_cap_a_pass() -> None:
+    sites, totals = summed(four())
+    other = replace(sites[0], site="site-e", n_members=90, n_holdout=40, blind_u=1800.0, values={
+        condition: {one.id: (round(90 * 40 * auc) * 1.0,) if one.kind == "rank" and one.test != "T9" else of[one.id]
+                    for one in sites[0].setting.told}
+        for (condition, of), auc in zip(sites[0].values.items(), (0.5, 0.75, 0.5), strict=True)})
+    result = combine([*sites, other], POLICY, totals=totals)
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert any("let all sites split alike" in reason for reason in result.reasons)
+
+
+def test_sums_come_exactly_where_the_setting_says_so() -> None:
+    sites, totals = summed(four())
+    for given, sums in ((sites, None), (four(), totals)):
+        with pytest.raises(InputError, match="summed over sites come with their sums"):
+            combine(given, POLICY, totals=sums)
 
 
 def test_sites_that_answered_different_measures_are_refused() -> None:
