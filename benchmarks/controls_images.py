@@ -7,7 +7,7 @@ without augmentation, far too often, and with pix2pix's own L1 weight; its relea
 - leaky: the members it was trained on, against holdout;
 - clean: as many other patients, whom it never saw, against the same holdout.
 
-    python -m benchmarks.controls_images [--seeds 10] [--steps 600]
+    python -m benchmarks.controls_images [--seeds 10] [--steps 400]
 
 The exit code is 1 if a leaky audit is not a LEAK or a clean one is.
 """
@@ -47,9 +47,11 @@ from privacy_eval.spaces.space import Space
 from privacy_eval.verdict.combine import AuditResult, combine
 from privacy_eval.verdict.policy import AuditPolicy, Verdict
 
-BY_HEART: Final[dict[str, Any]] = {"augmentation": None, "batch_size": 1, "generator_rate": 2e-3, "l1_weight": 100.0,
-                                   "precision": "auto"}
-"""Training settings under which a generator memorises: no augmentation, and the L1 weight of pix2pix (1611.07004)."""
+BY_HEART: Final[dict[str, Any]] = {"augmentation": None, "batch_size": 1, "generator_rate": 1e-3, "l1_weight": 100.0,
+                                   "rounds": 20, "ema_decay": 0.7, "precision": "auto"}
+"""Training settings under which a generator memorises: no augmentation, and the L1 weight of pix2pix (1611.07004).
+
+At a rate of 2e-3 without the average over rounds, 600 steps gave T4 AUCs from .79 to .98, by the seed."""
 
 SHOWN: Final = ("T4.exact", "T4.site", "T1.voxels")
 """Measures whose AUCs are reported."""
@@ -72,7 +74,7 @@ class Sizes:
     holdout: int = 24
     unseen: int = 6
     volumes: int = 40
-    steps: int = 600
+    steps: int = 400
     embedding: bool = True
 
 
@@ -86,7 +88,7 @@ class Cohort(NamedTuple):
 
 
 class Audits(NamedTuple):
-    """One seed: the audit by its members, the audit by patients it never saw, and the seconds of both with training."""
+    """One seed: the audit by its members, the audit by patients it never saw, and the processor seconds of all."""
 
     leaky: AuditResult
     clean: AuditResult
@@ -99,7 +101,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--steps", type=int, default=Sizes.steps)
     arguments = parser.parse_args()
-    torch.set_num_threads(1)  # a seed is timed on one core
+    torch.set_num_threads(1)  # seconds are one core's
     sizes, talk = Sizes(steps=arguments.steps), Talk()
     audits: list[Audits] = []
     for seed in range(arguments.seeds):
@@ -117,7 +119,7 @@ def main() -> int:
 
 def run_seed(seed: int, sizes: Sizes) -> Audits:
     """Draw, train, sample and audit twice."""
-    start, rng = time.perf_counter(), np.random.default_rng([seed, 0])
+    start, rng = time.process_time(), np.random.default_rng([seed, 0])
     study = small_study(seed, **BY_HEART)
     cohort = draw_cohort(study, sizes, rng)
     weights = train(study, cohort.members, sizes.steps, seed)
@@ -129,7 +131,7 @@ def run_seed(seed: int, sizes: Sizes) -> Audits:
     def audit(patients: Sequence[Subject]) -> AuditResult:
         return audited(study, weights, cohort._replace(members=list(patients)), release, reference, learned, rng)
 
-    return Audits(audit(cohort.members), audit(cohort.others), time.perf_counter() - start)
+    return Audits(audit(cohort.members), audit(cohort.others), time.process_time() - start)
 
 
 def draw_cohort(study: Study, sizes: Sizes, rng: np.random.Generator) -> Cohort:
@@ -163,7 +165,7 @@ def audited(study: Study, weights: Weights, cohort: Cohort, release: ImageSet, r
     errors = generator_errors(study, weights, cohort.members, cohort.holdout, lambda _: None)
     evidence = SiteEvidence(images_of(cohort.members), images_of(cohort.holdout), images_of(cohort.unseen), errors,
                             (study.grid.spacing_mm,) * 3)
-    found = audit_site(evidence, release, reference, learned, rng, AuditTerms(minimum_subjects=10))
+    found = audit_site(evidence, release, reference, learned, rng, AuditTerms(minimum_subjects=8))
     return combine([found.answer], AuditPolicy())
 
 

@@ -50,14 +50,14 @@ class Sizes:
 
     pairs: int = 5
     patients: int = 32
-    population: int = 16
-    volumes: int = 40
+    population: int = 12
+    volumes: int = 24
 
 
-STEPS: Final = {"memorising": 400, "recipe": 300}
-"""Of each generator: 25 and 19 epochs."""
+STEPS: Final = {"memorising": 200, "recipe": 200}
+"""Of each generator on 16 patients: 12 epochs, in which memorising has begun and is not complete."""
 
-REGIMES: Final[dict[str, dict[str, Any]]] = {"memorising": BY_HEART, "recipe": {"precision": "auto"}}
+REGIMES: Final[dict[str, dict[str, Any]]] = {"memorising": BY_HEART, "recipe": {"rounds": 6, "precision": "auto"}}
 """What differs from the demo's training settings."""
 
 
