@@ -37,10 +37,12 @@ class FedsynthRecipe(Recipe):
         job.set_app_packages(["fl_components"])
         if name == "train":
             job.to_server(TrainController(study.hash))
-            job.to_clients(TrainExecutor(study.hash), tasks=["summarise", "train"])
+            train = TrainExecutor(study.hash)
+            job.to_clients(train, tasks=list(train.tasks()))
         else:
             job.to_server(AuditController(study.hash))
-            job.to_clients(AuditExecutor(study.hash), tasks=["audit"])
+            audit = AuditExecutor(study.hash)
+            job.to_clients(audit, tasks=list(audit.tasks()))
         super().__init__(job)
         # NVFlare's default of 2 s between a site's questions for work would be most of a short round.
         self.add_server_config({"server": {"task_request_interval": 0.2}})

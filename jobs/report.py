@@ -10,7 +10,7 @@ from typing import Any
 from fl_components.client.audit_findings import GROUPS, read_findings, read_statistics
 from fl_components.client.audit_record import AuditRecord
 from fl_components.guard.budget import spent
-from fl_components.guard.declaration import AUDIT_SETTING
+from fl_components.guard.declaration import audit_setting
 from fl_components.guard.ledger import Ledger
 from fl_components.json_file import read_json, write_json
 from fl_components.server.release_manifest import release_digest
@@ -24,7 +24,7 @@ from jobs.run_folder import RunFolder
 from jobs.worth import quality_table
 from privacy_eval.errors import InputError
 from privacy_eval.report import Curve, Figure, Sections, SiteEgress, audit_report, private_report, render_html
-from privacy_eval.site.answer import SiteStatistics
+from privacy_eval.site.answer import SiteStatistics, totals_of
 from privacy_eval.site.private import PrivateStatistics
 from privacy_eval.verdict.combine import AuditResult, combine
 from privacy_eval.verdict.private import PrivateAuditResult, combine_private
@@ -44,7 +44,7 @@ def report(run: RunFolder, talk: Talk) -> dict[str, Any]:
     if audited["release"] != release_digest(run.release):
         raise InputError(f"{run.release}: not the release that was audited; run 'fedsynth audit' again")
     with talk.stage("Writing the report") as advance:
-        result = _combined(study, audited["sites"])
+        result = _combined(study, audited)
         simulated = all(site.data.simulated for site in sites)
         advance(0.3, "verdict")
         canaries, told = canary_section(study, audited["canaries"])
@@ -71,11 +71,13 @@ def _write(folder: Path, data: dict[str, Any], sections: Sections) -> Path:
     return page
 
 
-def _combined(study: Study, answers: Mapping[str, Mapping[str, float]]) -> AuditResult | PrivateAuditResult:
-    policy, weaknesses = study.audit.policy, _weaknesses(study)
+def _combined(study: Study, audited: Mapping[str, Any]) -> AuditResult | PrivateAuditResult:
+    policy, weaknesses, answers = study.audit.policy, _weaknesses(study), audited["sites"]
     if study.audit.epsilon is None:
-        return combine([SiteStatistics.from_scalars(site, scalars, AUDIT_SETTING)
-                        for site, scalars in answers.items()], policy, weaknesses=weaknesses)
+        setting = audit_setting(study)
+        sites = [SiteStatistics.from_scalars(site, scalars, setting) for site, scalars in answers.items()]
+        totals = totals_of(setting, audited["counts"]) if setting.summed else None
+        return combine(sites, policy, weaknesses=weaknesses, totals=totals)
     return combine_private([PrivateStatistics.from_scalars(site, scalars, policy.private_family, study.audit.epsilon)
                             for site, scalars in answers.items()], policy, weaknesses)
 
@@ -94,7 +96,7 @@ def _internal(site: Site, study: Study, result: AuditResult | PrivateAuditResult
     if folder is None or not (folder / "inside.json").exists():
         return None
     if isinstance(result, PrivateAuditResult):
-        own = read_statistics(site.name, folder, AUDIT_SETTING)
+        own = read_statistics(site.name, folder, audit_setting(study))
         result = combine([own], study.audit.policy, weaknesses=_weaknesses(study))
         warnings = [_own_edition(site), *warnings]
     inside = read_findings(folder)
@@ -103,7 +105,7 @@ def _internal(site: Site, study: Study, result: AuditResult | PrivateAuditResult
                        "A copy shows the same folds, ventricles and lesion in both rows.") for group in GROUPS]
     data = audit_report(result, "internal", simulated=simulated, warnings=warnings, inside=inside, canaries=canaries)
     return _write(folder, data, replace(sections, title=f"{sections.title}: internal edition of site '{site.name}'",
-                                        figures=[*pictures, *sections.figures]))
+                                        pairs=pictures))
 
 
 def _own_edition(site: Site) -> str:

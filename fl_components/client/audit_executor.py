@@ -10,7 +10,7 @@ import numpy as np
 from nvflare.apis.signal import Signal
 
 from fl_components.client.audit_findings import write_findings, write_statistics
-from fl_components.client.audit_record import AuditRecord, digest_of
+from fl_components.client.audit_record import KEYS, AuditRecord, digest_of
 from fl_components.client.executor import SiteExecutor, stop_if
 from fl_components.client.generator_errors import discriminator_scores, generator_errors, generator_weights
 from fl_components.client.heartbeat import Heartbeat
@@ -20,12 +20,13 @@ from fl_components.cohort.canaries import Canaries, plant_canaries
 from fl_components.cohort.cohort import Cohort
 from fl_components.cohort.split import Part
 from fl_components.cohort.subject import Subject
-from fl_components.guard.declaration import declare
+from fl_components.guard.declaration import audit_setting, declare
+from fl_components.guard.secure_sum import MaskKey
 from fl_components.networks.embedding import EmbeddingSpace
 from fl_components.study import Study
 from privacy_eval.attacks.nearest import nearest_release_scores
 from privacy_eval.attacks.reconstruction import reconstruction_scores
-from privacy_eval.site.answer import SiteStatistics
+from privacy_eval.site.answer import SiteStatistics, take_counts
 from privacy_eval.site.audit import AuditTerms, audit_site
 from privacy_eval.site.evidence import SiteEvidence
 from privacy_eval.site.private import PrivateStatistics
@@ -45,15 +46,23 @@ _STAGES: Final = 8
 
 
 class AuditExecutor(SiteExecutor):
-    """Answers "audit"."""
+    """Answers "audit_keys" and "audit"."""
+
+    def __init__(self, study_hash: str) -> None:
+        super().__init__(study_hash)
+        self._key = MaskKey()
 
     def tasks(self) -> tuple[str, ...]:
         """See the base class."""
-        return ("audit",)
+        return "audit_keys", "audit"
 
     def answer(self, task: str, round_number: int, data: Mapping[str, np.ndarray], opened: OpenSite,
                heartbeat: Heartbeat, abort_signal: Signal) -> dict[str, np.ndarray]:
         """See the base class. A question that was asked before gets the stored answer."""
+        if task == "audit_keys":
+            heartbeat.begin(task, round_number, 1)
+            heartbeat.end()
+            return {"key": self._key.public}
         site, study = opened
         record, question = AuditRecord(site.state, study), digest_of(data, study)
         answer = record.stored(question)
@@ -64,6 +73,11 @@ class AuditExecutor(SiteExecutor):
             heartbeat.begin(task, round_number, 1)
         heartbeat.end()
         declared = declare("audit", study)
+        if "counts" in answer:  # kept as they are, masked anew each time they leave
+            keys = {name.removeprefix(KEYS): data[name] for name in data if name.startswith(KEYS)}
+            counts = np.atleast_1d(answer.pop("counts")).astype(int).tolist()
+            masked = self._key.mask(counts, site.name, keys, question)
+            return {"counts": masked} | {name: np.asarray(value, declared[name].dtype) for name, value in answer.items()}
         return {name: np.asarray(value, declared[name].dtype) for name, value in answer.items()}
 
     def _audit(self, data: Mapping[str, np.ndarray], opened: OpenSite, record: AuditRecord, question: str,
@@ -84,7 +98,8 @@ class AuditExecutor(SiteExecutor):
             images_of(members), images_of(holdout), images_of(unseen), errors, (study.grid.spacing_mm,) * 3,
             discriminator_scores(study, training_state(site), members, holdout))
         minimum = max(site.policy.minimum_subjects, study.audit.minimum_subjects)
-        terms = AuditTerms(site.name, minimum, site.policy.minimum_count, record.next_number)
+        least = 1 if audit_setting(study).summed else site.policy.minimum_count
+        terms = AuditTerms(site.name, minimum, least, record.next_number)
         release = _sent(data, RELEASE)
         found = audit_site(evidence, release, _sent(data, REFERENCE), [EmbeddingSpace.shipped(study.grid)],
                            np.random.default_rng(), terms, lambda stage: on_subject(next(stages)))
@@ -95,17 +110,21 @@ class AuditExecutor(SiteExecutor):
         return {**_leaving(found.answer, study, record.folder(question)), **opened_coins}
 
 
-def _leaving(answer: SiteStatistics, study: Study, folder: Path) -> dict[str, float]:
-    """The scalars that leave: all of the answer, or in a study that claims an ε a few with noise, drawn here.
+def _leaving(answer: SiteStatistics, study: Study, folder: Path) -> dict[str, float | list[float]]:
+    """What leaves: all of the answer, its counts apart where they are summed, or, in a study that claims an ε, a few
+    statistics with noise, drawn here.
 
     There the whole answer is written beside the findings, for the site's own edition; none of an abstention.
     """
+    if audit_setting(study).summed:
+        told, counts = take_counts(answer)
+        return {**told.to_scalars(), "counts": [float(count) for count in counts]}
     if study.audit.epsilon is None:
-        return answer.to_scalars()
+        return {**answer.to_scalars()}
     if not answer.abstained:
         write_statistics(answer, folder)
     family = study.audit.policy.private_family
-    return PrivateStatistics.noised(answer, family, study.audit.epsilon).to_scalars(family)
+    return {**PrivateStatistics.noised(answer, family, study.audit.epsilon).to_scalars(family)}
 
 
 def open_canaries(study: Study, data: Mapping[str, np.ndarray], canaries: Canaries) -> dict[str, list[float]]:

@@ -13,6 +13,8 @@ import numpy as np
 from fl_components.json_file import read_json, write_json
 from fl_components.study import Study
 
+KEYS: Final = "key."
+"""What the names of the sites' public keys in a question begin with."""
 _SHOWN: Final = 12
 
 
@@ -54,9 +56,9 @@ class AuditRecord:
 
 
 def digest_of(data: Mapping[str, np.ndarray], study: Study) -> str:
-    """SHA-256 of a question: release, reference, weights and the study with the audit's settings."""
+    """SHA-256 of a question: release, reference, weights and the study with the audit's settings; not of the keys."""
     digest = hashlib.sha256(study.hash.encode())
-    for name in sorted(data):
+    for name in sorted(name for name in data if not name.startswith(KEYS)):
         value = np.ascontiguousarray(data[name])
         digest.update(f"{name} {value.dtype.str} {value.shape}".encode())
         digest.update(value.tobytes())

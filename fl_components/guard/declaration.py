@@ -9,15 +9,16 @@ from typing import Final, Literal
 
 import numpy as np
 
+from fl_components.guard.secure_sum import KEY_BYTES, LEAST_SITES
 from fl_components.networks.build import declared_shapes
 from fl_components.study import Study
 from fl_components.vocabulary import N_TISSUES, SEQUENCES
 from privacy_eval.attacks.canaries import SALT_BYTES
 from privacy_eval.battery import Setting
-from privacy_eval.site.answer import scalar_names
+from privacy_eval.site.answer import n_counts, scalar_names
 from privacy_eval.site.private import private_names
 
-Task = Literal["summarise", "train", "audit"]
+Task = Literal["summarise", "train", "audit_keys", "audit"]
 
 TRAINING_SCALARS: Final = ("loss.l1", "loss.adversarial", "loss.discriminator")
 """Means over one task's steps: what the training curves are drawn from."""
@@ -27,16 +28,12 @@ CANARY_FIELDS: Final[Mapping[str, Literal["float64", "uint8"]]] = {
     "canaries.T1": "float64", "canaries.T4": "float64", "canaries.inside": "uint8"}
 """One value a canary: its scores in T1 and T4, and its coin."""
 
-AUDIT_SETTING: Final = Setting()
-"""What an audit in the federation has at hand: every space, public references and the generator."""
-
-
 @dataclass(frozen=True)
 class Field:
     """Shape and numpy type of one thing that may leave; a scalar has shape ()."""
 
     shape: tuple[int, ...]
-    dtype: Literal["float32", "float64", "uint8"]
+    dtype: Literal["float32", "float64", "uint8", "uint64"]
 
 
 Declaration = Mapping[str, Field]
@@ -49,7 +46,9 @@ def declare(task: Task, study: Study) -> Declaration:
     - summarise: mean and spread of the members' contrast, the count of members a tissue was present in, and whether
       the site's subjects are simulated;
     - train: the generator's update, tensor by tensor, and the mean losses of the task;
-    - audit: n, U statistics, deviates and suppressed counts, as `privacy_eval.site.answer` names them.
+    - audit_keys: a public key for the masks of the counts;
+    - audit: n, U statistics and deviates, as `privacy_eval.site.answer` names them, and counts: under masks that cancel
+      in the sum over sites, or, with fewer sites than that takes, suppressed where they are small.
 
     A study that claims an ε declares for the audit n, the audit's number and the noised statistics of
     `privacy_eval.site.private` alone. A study that plants canaries adds the commitment to the summary, and to the
@@ -62,16 +61,27 @@ def declare(task: Task, study: Study) -> Declaration:
     if task == "audit":
         opened = {name: Field((canaries,), dtype) for name, dtype in CANARY_FIELDS.items()} if canaries else {}
         salt = {"canaries.salt": Field((SALT_BYTES,), "uint8")} if canaries else {}
-        return {**dict.fromkeys(_audit_scalars(study), _SCALAR), **opened, **salt}
+        counts = {"counts": Field((n_counts(audit_setting(study)),), "uint64")} if audit_setting(study).summed else {}
+        return {**dict.fromkeys(_audit_scalars(study), _SCALAR), **counts, **opened, **salt}
+    if task == "audit_keys":
+        return {"key": Field((KEY_BYTES,), "uint8")}
     table = Field((N_TISSUES, len(SEQUENCES)), "float32")
     commitment = {"canaries.commitment": Field((32,), "uint8")} if canaries else {}
     return {"contrast.mean": table, "contrast.spread": table, "contrast.count": Field((N_TISSUES,), "float32"),
             "n_members": _SCALAR, "simulated": _SCALAR, **commitment}
 
 
+def audit_setting(study: Study) -> Setting:
+    """What an audit in the federation has at hand: every space, public references, the generator, and sums of counts.
+
+    A study that claims an ε sends no counts, and too few sites cannot sum them.
+    """
+    return Setting(summed=study.audit.epsilon is None and len(study.sites) >= LEAST_SITES)
+
+
 def _audit_scalars(study: Study) -> tuple[str, ...]:
     if study.audit.epsilon is None:
-        return scalar_names(AUDIT_SETTING)
+        return scalar_names(audit_setting(study))
     return private_names(study.audit.policy.private_family)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from nvflare.apis.dxo import DXO, DataKind, from_shareable
@@ -16,10 +18,12 @@ from fl_components.client.audit_record import AuditRecord, digest_of
 from fl_components.client.generator_errors import mean_contrast
 from fl_components.contrast import Contrast, paint
 from fl_components.environment import RUN_VARIABLE
-from fl_components.guard.declaration import declare
+from fl_components.guard.declaration import audit_setting, declare
+from fl_components.guard.secure_sum import unmasked_sum
 from fl_components.networks.build import build_generator, weights_of
 from fl_components.study import Study
 from jobs.run_folder import RunFolder
+from privacy_eval.site.answer import totals_of
 from privacy_eval.spaces.images import ImageSet
 
 
@@ -68,6 +72,36 @@ def test_one_answer_a_question_and_another_number_for_another(run: RunFolder, mo
     assert found.insider is None  # nothing was trained here
     assert {pair.group for pair in found.pairs} == {"members", "holdout"}
     assert (record.folder(digest_of(second, study)) / "members.png").stat().st_size > 1000
+
+
+def test_counts_leave_under_masks_that_cancel_and_are_masked_anew_each_time(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = write_run(tmp_path / "run", subjects=20, sites={"east": 1.0, "north": 1.0, "west": 1.0})
+    prepare_run(run)
+    study = run.study()
+    monkeypatch.setenv(RUN_VARIABLE, str(run.path))
+    question = question_of(painted(study, 6, 2), painted(study, 6, 1), weights_of(build_generator(study)))
+    sent = []
+    for _ in range(2):
+        executors = {site: AuditExecutor(study.hash) for site in study.sites}
+        public = {site: tell(executor, "audit_keys", {"none": np.zeros(1, np.float32)}, site)["key"]
+                  for site, executor in executors.items()}
+        keys = {f"key.{site}": key for site, key in public.items()}
+        sent.append({site: tell(executor, "audit", {**question, **keys}, site)["counts"]
+                     for site, executor in executors.items()})
+    sums = [unmasked_sum(counts) for counts in sent]
+    assert sums[0] == sums[1]
+    assert not np.array_equal(sent[0]["east"], sent[1]["east"])
+    assert min(sent[0]["east"]) > 10**6  # nothing like a count
+    totals = totals_of(audit_setting(study), sums[0])
+    whole = 3 * 8
+    assert all(0 <= part <= whole for of in totals.values() for hits in of.values() for part in hits)
+    assert totals["positive"]["T6.voxels"].members >= whole // 2
+
+
+def tell(executor: AuditExecutor, task: str, data: dict[str, np.ndarray], site: str) -> dict[str, np.ndarray]:
+    reply = executor.execute(task, DXO(DataKind.WEIGHTS, data=data).to_shareable(), JobContext(site), Signal())
+    return dict(from_shareable(reply).data)
 
 
 def test_a_question_s_digest_is_of_all_that_it_holds(run: RunFolder) -> None:

@@ -25,7 +25,8 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, dict[str, Any]]:
-    run = write_run(tmp_path_factory.mktemp("chain") / "run", canaries={"per_site": 8, "for_release": False})
+    run = write_run(tmp_path_factory.mktemp("chain") / "run", sites={"east": 2.0, "north": 1.0, "west": 1.0},
+                    canaries={"per_site": 8, "for_release": False})
     prepare_run(run)
     talk = Talk()
     train(run, talk)
@@ -56,7 +57,7 @@ def test_the_ledger_lists_exactly_what_is_declared(finished: tuple[RunFolder, di
         ledger = Ledger(site.ledger)
         assert ledger.verify() is None
         entries = ledger.entries()
-        assert [entry["task"] for entry in entries] == ["summarise", "train", "train", "audit"]
+        assert [entry["task"] for entry in entries] == ["summarise", "train", "train", "audit_keys", "audit"]
         for entry in entries:
             assert entry["decision"] == "sent"
             sent = {t["name"]: (tuple(t["shape"]), t["dtype"]) for t in entry["tensors"]}
@@ -86,7 +87,7 @@ def test_canaries_are_opened_and_scored(finished: tuple[RunFolder, dict[str, Any
     assert all(not set(site["T1"]) & set(site["T4"]) for site in opened.values())
     found = report["canaries"]
     assert found["n_inside"] == sum(sum(site["inside"]) for site in opened.values())
-    assert found["n_inside"] + found["n_outside"] == 16
+    assert found["n_inside"] + found["n_outside"] == 24
     assert report["verdict"] != Verdict.NO_LEAK_FOUND
     told = report["reasons"] + report["warnings"]
     assert any("not for release" in sentence for sentence in told)

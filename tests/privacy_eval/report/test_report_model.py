@@ -134,8 +134,8 @@ def test_residual_risk_reads_suppressed_counts_both_ways() -> None:
     measure = next(one for one in SETTING.measures if one.id == "T11.place")
 
     def risk(members: float, holdout: float) -> dict[str, float]:
-        return residual(Answers.of([changed(answer(n=100, setting=SETTING), "release", "T11.place", (members, holdout))]), measure,
-                        0.05)
+        site = changed(answer(n=100, setting=SETTING), "release", "T11.place", (members, holdout))
+        return residual(Answers.of([site]), measure, 0.05)
 
     told = risk(60, 20)
     assert told["estimate"] == pytest.approx((0.6 - 0.2) / (1 - 0.2), abs=0.02)
