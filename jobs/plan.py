@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from rich.table import Table
 
 from fl_components.cohort.cohort import split_path
 from fl_components.cohort.split import make_split, read_split
+from fl_components.guard.secure_sum import LEAST_SITES
 from fl_components.site import EgressPolicy
 from fl_components.study import AuditSettings, CohortSettings, Study
 from jobs.output import Talk
@@ -36,7 +37,8 @@ class Numbers:
         study: a study.toml for the policy and the shares of the split; defaults if None.
         sites: all patients of each site, such as "175,125"; the split's shares divide them.
         members, holdout: or both parts of each site, such as "70,50".
-        minimum_count: suppression limit of every site; its own, or the default, if None.
+        minimum_count: suppression limit of every site. If None its own, or the default, but none where there are
+            sites enough to sum their counts (`fl_components.guard.secure_sum`).
     """
 
     run: Path | None = None
@@ -58,6 +60,8 @@ def plan_audit(numbers: Numbers, talk: Talk) -> dict[str, Any]:
         sites = _sites_of_run(RunFolder(numbers.run), study, numbers.minimum_count)
     else:
         sites = _sites_of_numbers(numbers, study)
+    if numbers.minimum_count is None and len(sites) >= LEAST_SITES:
+        sites = [replace(site, minimum_count=1) for site in sites]
     with talk.stage("Simulating audits of a release that leaks nothing"):
         found = plan(sites, study.audit.policy if study else AuditPolicy())
     if talk.as_json:
