@@ -4,13 +4,21 @@ RUN ?= runs/demo
 VENV := .venv
 OPTIONS := $(if $(SITES),--sites $(SITES)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
-.PHONY: demo test lint lock clean
+.PHONY: demo test controls lint lock clean
 
 demo: $(VENV)/installed
 	$(VENV)/bin/fedsynth demo $(RUN) $(OPTIONS)
 
 test: $(VENV)/installed lint
 	$(VENV)/bin/python -m pytest -n 2 --dist loadfile
+
+# About an hour on one core: every control in its full form, measured tables into docs/controls.md.
+controls: $(VENV)/installed
+	$(VENV)/bin/python -m pytest -m full tests/privacy_eval/controls
+	$(VENV)/bin/python -m benchmarks.controls
+	$(VENV)/bin/python -m benchmarks.controls_images
+	$(VENV)/bin/python -m benchmarks.shadow
+	$(VENV)/bin/python -m benchmarks.tables
 
 lint: $(VENV)/installed
 	$(VENV)/bin/ruff check .

@@ -25,7 +25,7 @@ def test_rows_are_measured_and_others_kept(tmp_path: Path) -> None:
     assert result["figures"]["mean_release"]["rows"] == kept
     assert result["n"] == {"controls": 2}
     table = render(TABLES["controls_mean_release"], result).splitlines()
-    assert table[0] == "| members | dimensions | SD of noise | AUC | closed form | published |"
+    assert table[0] == "| members | dimensions | SD of noise | AUC | closed form | expected |"
     assert len(kept) == 7
     assert float(kept[0]["AUC"]) == pytest.approx(0.624, abs=0.01)
 

@@ -94,6 +94,8 @@ def measured_rows(seeds: int = 20, draws: int = 199) -> list[dict[str, str | flo
         found = measured(name, seeds, draws)
         row: dict[str, str | float] = {"generator": name}
         row |= {key: float(np.mean(values)) for key, values in found.items() if not key.startswith("p:")}
+        row |= {f"{column} expected": "–" if expected is None else expected
+                for column, expected in zip(COLUMNS, TABLE[name], strict=True)}
         row["caught by"] = ", ".join(test for test in TESTS if np.median(found[f"p:{test}"]) <= 0.05)
         rows.append(row)
     return rows
