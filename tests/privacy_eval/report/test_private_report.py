@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 from report_case import CANARIES, FULL, Page
@@ -11,10 +13,13 @@ from privacy_eval.battery import TESTS
 from privacy_eval.report import check_signoff, private_report, render_html, signoff_record
 from privacy_eval.report.private import KEPT
 from privacy_eval.site.private import PrivateStatistics
+from privacy_eval.statistics.noised import NoisedAverage
 from privacy_eval.statistics.private import NoisedAuc
+from privacy_eval.statistics.ranks import minimum_detectable_auc, null_standard_error, upper_bound_at_null
 from privacy_eval.verdict.policy import AuditPolicy, Verdict
 from privacy_eval.verdict.private import UNTOLD, PrivateAuditResult, combine_private
 
+PAGE = (Path(__file__).parents[3] / "docs" / "what-the-audit-can-tell.md").read_text(encoding="utf-8")
 POLICY = AuditPolicy()
 CASES = {Verdict.NO_LEAK_FOUND: (0.5, 200), Verdict.LEAK: (0.8, 200), Verdict.INCONCLUSIVE: (0.5, 40)}
 
@@ -71,3 +76,18 @@ def test_it_can_be_signed() -> None:
     record = signoff_record(report, {"name": "A", "role": "DPO", "institution": "East", "decision": "do not release",
                                      "signed_on": "2027-03-01"})
     check_signoff(record, report)
+
+
+def test_the_page_s_table_is_that_of_the_code() -> None:
+    rows = re.findall(r"^\| (\d) × \((\d+) \+ \2\) \|((?: \.\d{3} \|){8})$", PAGE, re.MULTILINE)
+    assert len(rows) == 6
+    for sites, patients, figures in rows:
+        k, n = int(sites), int(patients)
+        cheap, dear = (NoisedAverage((NoisedAuc(n * n, n, n, epsilon / 3),) * k) for epsilon in (1, 3))
+        sampling, alpha = null_standard_error(n, n), POLICY.alpha / 3
+        plain = sampling / k**0.5
+        expected = [cheap.sites[0].noise_variance**0.5, sampling, cheap.estimate(0.95).high, dear.estimate(0.95).high,
+                    upper_bound_at_null(plain), cheap.minimum_detectable(alpha, 0.8),
+                    dear.minimum_detectable(alpha, 0.8), minimum_detectable_auc(plain, alpha)]
+        assert [float(figure) for figure in figures.split("|") if figure.strip()] == pytest.approx(
+            expected, abs=6e-4)
