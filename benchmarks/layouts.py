@@ -126,7 +126,7 @@ TABLES: Final[dict[str, Layout]] = {
         "setting": "setting", "test": "test", "rejected": "rejected at .05", "low": "from", "high": "to"},
         "1,000 draws of 40 + 40 exchangeable patients, or two sites of 50; 99.9 % Clopper-Pearson intervals"),
     "controls_digits": _control("digits", {"generator": "release", **_DIGITS, "caught by": "caught by"},
-                                "Means over 20 seeds, 449 members and 449 holdout digits; caught: median p at most .05"),
+                                "Means over 20 seeds, 449 members and 449 holdout digits; caught: median p ≤ .05"),
     "controls_digits_expected": _control("digits", {
         "generator": "release", **{f"{key} expected": heading for key, heading in _DIGITS.items()}},
         "Expected: means over 20 seeds of another program"),
