@@ -73,12 +73,13 @@ class AuditExecutor(SiteExecutor):
             heartbeat.begin(task, round_number, 1)
         heartbeat.end()
         declared = declare("audit", study)
-        if "counts" in answer:  # kept as they are, masked anew each time they leave
+        counts = answer.pop("counts", None)
+        fields = {name: np.asarray(value, declared[name].dtype) for name, value in answer.items()}
+        if counts is not None:  # kept as they are, masked anew each time they leave
             keys = {name.removeprefix(KEYS): data[name] for name in data if name.startswith(KEYS)}
-            counts = np.atleast_1d(answer.pop("counts")).astype(int).tolist()
-            masked = self._key.mask(counts, site.name, keys, question)
-            return {"counts": masked} | {name: np.asarray(value, declared[name].dtype) for name, value in answer.items()}
-        return {name: np.asarray(value, declared[name].dtype) for name, value in answer.items()}
+            plain = np.atleast_1d(counts).astype(int).tolist()
+            fields["counts"] = self._key.mask(plain, site.name, keys, question)
+        return fields
 
     def _audit(self, data: Mapping[str, np.ndarray], opened: OpenSite, record: AuditRecord, question: str,
                heartbeat: Heartbeat, abort_signal: Signal, round_number: int) -> dict[str, float | list[float]]:
@@ -98,7 +99,8 @@ class AuditExecutor(SiteExecutor):
             images_of(members), images_of(holdout), images_of(unseen), errors, (study.grid.spacing_mm,) * 3,
             discriminator_scores(study, training_state(site), members, holdout))
         minimum = max(site.policy.minimum_subjects, study.audit.minimum_subjects)
-        least = 1 if audit_setting(study).summed else site.policy.minimum_count
+        told = study.audit.epsilon is None and not audit_setting(study).summed  # else no count of this site is seen
+        least = site.policy.minimum_count if told else 1
         terms = AuditTerms(site.name, minimum, least, record.next_number)
         release = _sent(data, RELEASE)
         found = audit_site(evidence, release, _sent(data, REFERENCE), [EmbeddingSpace.shipped(study.grid)],
