@@ -104,10 +104,12 @@ def _decide(one: Measure, average: NoisedAverage, adjusted_p: float, policy: Aud
 
 
 def _to_settle(estimate: Estimate, critical: float, tolerance: float) -> int:
-    """As `decision.subjects_to_settle`, by the 1/√n law; noise shrinks as 1/n, so that fewer may do."""
-    n, above = max(estimate.n_members, estimate.n_holdout), estimate.value - 0.5
-    short = ((estimate.high - estimate.value) / (tolerance - estimate.value) if estimate.value < tolerance
-             else critical / above)
+    """As `decision.subjects_to_settle`, by the 1/√n law; noise shrinks as 1/n, so that fewer may do.
+
+    An estimate below .5 is the noise's doing and promises nothing: it is taken as .5.
+    """
+    n, value = max(estimate.n_members, estimate.n_holdout), max(estimate.value, 0.5)
+    short = (estimate.high - estimate.value) / (tolerance - value) if value < tolerance else critical / (value - 0.5)
     return ceil(n * max(1.0, short) ** 2)
 
 

@@ -79,6 +79,7 @@ def test_refused_then_paid_for_once_and_reported(run: RunFolder, question: dict[
     folder = record.folder(digest_of(question, study))
     kept = read_statistics("east", folder, audit_setting(study))
     assert (kept.n_members, kept.n_holdout) == (answers[0]["n_members"], answers[0]["n_holdout"])
+    assert kept.minimum_count == 1  # no count leaves, so none is hidden from the site itself
     assert all(float(answers[0][f"release.{one.id}.noised_2u"]).is_integer()
                for one in study.audit.policy.private_family)
     _check_reports(run, answers[0], folder, monkeypatch)

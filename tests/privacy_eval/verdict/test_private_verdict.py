@@ -124,6 +124,9 @@ def test_more_patients_settle_it() -> None:
         assert n > planned
         again = combine_private([site(n, (found.tests[0].worst.estimate.value, 0.5, 0.5), 2.0)], POLICY)
         assert again.tests[0].decision is not Verdict.INCONCLUSIVE
+    lucky = combine_private([site(40, (0.3, 0.5, 0.5), 0.5)], POLICY).tests[0].worst
+    assert lucky.subjects_to_settle is not None
+    assert lucky.subjects_to_settle > 40 * ((lucky.estimate.high - 0.3) / 0.1) ** 2 - 1
 
 
 def test_nobody_or_one_twice_is_refused() -> None:
