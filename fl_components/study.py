@@ -84,11 +84,45 @@ class TrainingSettings(Settings):
     augmentation: Augmentation | None = Augmentation()
 
 
+ROBUST_SITES: Final = 3
+"""Fewest updates among which one can be outvoted: the median of two is their mean."""
+
+
 class FederationSettings(Settings):
-    """What the server admits and how long it waits."""
+    """What the server admits, how it aggregates and how long it waits.
+
+    An update whose L2 norm exceeds `update_norm_bound` is rejected, one above `clip_norm` is scaled down to it; `trim`
+    is the share of sites that "trimmed_mean" leaves out at either end. A round counts if `minimum_updates` are left.
+    """
 
     update_norm_bound: Positive = 100.0
+    clip_norm: Positive | None = None
+    aggregation: Literal["mean", "median", "trimmed_mean"] = "mean"
+    trim: float = Field(default=0.25, gt=0, lt=0.5)
+    minimum_updates: Count | None = None
     round_timeout_s: Positive = 900.0
+
+    def least_updates(self, n_sites: int) -> int:
+        """Admitted updates a round needs.
+
+        By default more than half of the sites: a dead one of three or more stops nobody, what is released is still
+        most sites' work, and of two sites both are needed, since the average of one is that one's update.
+        """
+        if self.minimum_updates is not None:
+            return self.minimum_updates
+        return max(n_sites // 2 + 1, ROBUST_SITES if self.aggregation != "mean" else 1)
+
+    def misfit(self, n_sites: int) -> str | None:
+        """What of these settings does not go with so many sites, in one line; None if all does."""
+        if self.aggregation != "mean" and n_sites < ROBUST_SITES:
+            return (f"aggregation = '{self.aggregation}' with {n_sites} site(s), expected at least {ROBUST_SITES}; "
+                    "add sites or use 'mean'")
+        if self.aggregation != "mean" and self.least_updates(n_sites) < ROBUST_SITES:
+            return (f"minimum_updates = {self.minimum_updates} with aggregation = '{self.aggregation}', expected at "
+                    f"least {ROBUST_SITES}: of fewer, none is outvoted; raise it")
+        if self.least_updates(n_sites) > n_sites:
+            return f"minimum_updates = {self.minimum_updates}, but the study has {n_sites} site(s); lower it"
+        return None
 
 
 class SynthesisSettings(Settings):
@@ -165,7 +199,10 @@ class Study(SettingsFile):
     def parse(cls, data: dict[str, Any], origin: str) -> Self:
         """Validate a study, its preset filled in below the keys it states."""
         preset = PRESETS.get(data.get("preset", ""), {})
-        return super().parse(_overlay(preset, data), origin)
+        study = super().parse(_overlay(preset, data), origin)
+        if problem := study.federation.misfit(len(study.sites)):
+            raise InputError(f"{origin}: key 'federation': {problem}")
+        return study
 
     @classmethod
     def from_file(cls, path: Path) -> Self:

@@ -48,7 +48,7 @@ def report(run: RunFolder, talk: Talk) -> dict[str, Any]:
         simulated = all(site.data.simulated for site in sites)
         advance(0.3, "verdict")
         canaries, told = canary_section(study, audited["canaries"])
-        warnings = [*_warnings(sites), *told]
+        warnings = [*_warnings(sites), *_left_out(run.server.result("train")), *told]
         sections = _sections(run, study, sites, audited, simulated)
         data = _public(result, simulated=simulated, warnings=warnings, canaries=canaries)
         _write(run.audit, data, sections)
@@ -125,6 +125,24 @@ def _weaknesses(study: Study) -> list[str]:
 def _warnings(sites: Sequence[Site]) -> list[str]:
     broken = [problem for site in sites if (problem := Ledger(site.ledger).verify())]
     return [f"A ledger's chain is broken: {problem}." for problem in broken]
+
+
+def _left_out(trained: Mapping[str, Any]) -> list[str]:
+    """Whom training went on without; nobody where the result is of a version that stopped instead."""
+    absent: dict[str, list[int]] = {}
+    rejected: dict[tuple[str, str], list[int]] = {}
+    for row in trained.get("absent", []):
+        absent.setdefault(row["site"], []).append(row["round"])
+    for row in trained.get("rejected", []):
+        rejected.setdefault((row["site"], row["reason"]), []).append(row["round"])
+    return [*(f"Site '{site}' did not answer in {_rounds(rounds)} of training, which went on without it."
+              for site, rounds in absent.items()),
+            *(f"The update of site '{site}' was rejected in {_rounds(rounds)} of training: {reason}."
+              for (site, reason), rounds in rejected.items())]
+
+
+def _rounds(numbers: Sequence[int]) -> str:
+    return f"round{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
 
 
 def _sections(run: RunFolder, study: Study, sites: Sequence[Site], audited: dict[str, Any],

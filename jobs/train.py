@@ -57,5 +57,6 @@ def _progress(study: Study, sites: Sequence[Site], advance: Advance) -> Any:  # 
 
 
 def _precisions(sites: Sequence[Site]) -> str:
-    """What number format the sites' steps ran in, as their heartbeats say."""
-    return "; ".join(sorted({read_json(heartbeat_file(site.state))["precision"] for site in sites}))
+    """What number format the sites' steps ran in, as their heartbeats say; an absent site's may not."""
+    beats = [read_json(path) for site in sites if (path := heartbeat_file(site.state)).exists()]
+    return "; ".join(sorted({beat["precision"] for beat in beats if "precision" in beat}))

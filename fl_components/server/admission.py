@@ -1,14 +1,69 @@
-"""Admission: which of the sites' updates may enter the average."""
+"""Admission: which of the sites' updates count in a round, and who was left out, why."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from fl_components.guard.declaration import declare, refusal, tensor_norm
-from fl_components.networks.build import Weights
+from fl_components.guard.declaration import TRAINING_SCALARS, declare, refusal, tensor_norm
 from fl_components.study import Study
+
+if TYPE_CHECKING:
+    from fl_components.server.ask import Answers, Replies
+
+_LONGEST_REASON: Final = 200
+
+
+class Admission:
+    """Judges each round's updates.
+
+    `rejected` lists `round` (from 1), `site` and `reason`, `absent` lists `round` and `site`, of all rounds so far.
+
+    An update that repeats one of the site's earlier ones bit by bit is rejected: training draws afresh each round, so
+    it was not trained from this round's weights. Somebody who alters a copy by a bit passes, within the norm bound.
+    """
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self.rejected: list[dict[str, Any]] = []
+        self.absent: list[dict[str, Any]] = []
+        self._seen: set[tuple[str, str]] = set()
+
+    def admit(self, round_number: int, replies: Replies) -> Answers:
+        """The updates that count, in the study's order of sites.
+
+        Args:
+            round_number: counted from 0.
+            replies: what came.
+
+        Raises:
+            RuntimeError: naming everybody left out, if fewer than the study's minimum remain.
+        """
+        judged = {site: self._refusal(site, replies.answers[site]) for site in self.study.sites
+                  if site in replies.answers}
+        updates = {site: replies.answers[site] for site, reason in judged.items() if not reason}
+        refusals = [(site, _short(reason)) for site, reason in [*replies.refused, *judged.items()] if reason]
+        self.rejected += [{"round": round_number + 1, "site": site, "reason": reason} for site, reason in refusals]
+        self.absent += [{"round": round_number + 1, "site": site} for site in replies.absent]
+        least = self.study.federation.least_updates(len(self.study.sites))
+        if len(updates) < least:
+            lost = [*(f"site '{site}' rejected: {reason}" for site, reason in refusals),
+                    *(["no usable answer from site(s) " + ", ".join(replies.absent)] if replies.absent else [])]
+            raise RuntimeError(f"round {round_number + 1} has {len(updates)} admitted update(s), the study's "
+                               f"federation.minimum_updates is {least}: {'; '.join(lost)}; see the site's own log")
+        return updates
+
+    def _refusal(self, site: str, fields: Mapping[str, np.ndarray]) -> str | None:
+        if reason := update_refusal(self.study, site, fields):
+            return reason
+        digest = _digest(fields)
+        if (site, digest) in self._seen:
+            return "it repeats an update of an earlier round"
+        self._seen.add((site, digest))
+        return None
 
 
 def update_refusal(study: Study, site: str, fields: Mapping[str, np.ndarray]) -> str | None:
@@ -26,15 +81,15 @@ def update_refusal(study: Study, site: str, fields: Mapping[str, np.ndarray]) ->
     return None
 
 
-def average(study: Study, updates: Mapping[str, Mapping[str, np.ndarray]], names: Weights) -> Weights:
-    """The weighted mean of admitted updates: weights are the study's, never a site's claim.
+def _short(reason: str) -> str:
+    """On one line: it may quote what the sender called its fields."""
+    line = " ".join(reason.split())
+    return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON]}…"
 
-    Args:
-        study: gives each site's public weight.
-        updates: admitted updates by site.
-        names: any weights of the generator; says which fields are tensors to average.
-    """
-    total = sum(study.weight(site) for site in updates)
-    shares = {site: study.weight(site) / total for site in updates}
-    return {name: sum((np.float32(share) * updates[site][name] for site, share in shares.items()),
-                      start=np.zeros_like(names[name])) for name in names}
+
+def _digest(fields: Mapping[str, np.ndarray]) -> str:
+    """Of the tensors alone: the losses beside them cost nothing to change."""
+    state = hashlib.sha256()
+    for name in sorted(set(fields) - set(TRAINING_SCALARS)):
+        state.update(np.ascontiguousarray(fields[name]).tobytes())
+    return state.hexdigest()
