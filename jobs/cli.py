@@ -32,6 +32,8 @@ Exit code: 0 no leak found at the stated power, 1 LEAK, 3 INCONCLUSIVE, 4 VOID; 
 app.add_typer(audit_app, name="audit")
 pretrain_app = typer.Typer(no_args_is_help=True, help="Networks that ship, made again from simulated subjects alone.")
 app.add_typer(pretrain_app, name="pretrain")
+ledger_app = typer.Typer(no_args_is_help=True, help="What left a site: whether its record is intact, and what it says.")
+app.add_typer(ledger_app, name="ledger")
 
 
 class Format(StrEnum):
@@ -206,6 +208,37 @@ def demo_command(run: Run = Path("runs/demo"), sites: Sites = 4, rounds: Rounds 
     from jobs.demo import demo
 
     run_command(lambda talk: demo(run, talk, sites, rounds), output)
+
+
+@ledger_app.command("verify")
+def ledger_verify(
+        path: Annotated[Path, typer.Argument(help="A run folder, or one site's ledger.jsonl.")],
+        site: Annotated[str | None, typer.Option(help="One site of the run folder only.")] = None,
+        anchor: Annotated[Path | None, typer.Option(help="A ledger.anchor kept elsewhere, however old.")] = None,
+        output: Output = Format.TEXT) -> None:
+    """Check that no entry of a ledger was changed, removed or moved, byte for byte, against its anchor.
+
+    Exit code: 0 intact, 1 broken, with the first broken entry; 2 bad input.
+
+    Example: fedsynth ledger verify runs/demo --site north
+    """
+    from jobs.ledger import verify
+
+    raise typer.Exit(0 if run_command(lambda talk: verify(path, talk, site, anchor), output)["intact"] else 1)
+
+
+@ledger_app.command("show")
+def ledger_show(
+        path: Annotated[Path, typer.Argument(help="A run folder, or one site's ledger.jsonl.")],
+        site: Annotated[str | None, typer.Option(help="One site of the run folder only.")] = None,
+        output: Output = Format.TEXT) -> None:
+    """Print what left a site and what was refused, and why; with --format json every tensor's name and digest.
+
+    Example: fedsynth ledger show runs/demo --site north
+    """
+    from jobs.ledger import show
+
+    run_command(lambda talk: show(path, talk, site), output)
 
 
 @pretrain_app.command("embedding")
