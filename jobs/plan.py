@@ -62,6 +62,9 @@ def plan_audit(numbers: Numbers, talk: Talk) -> dict[str, Any]:
         sites = _sites_of_numbers(numbers, study)
     if numbers.minimum_count is None and len(sites) >= LEAST_SITES:
         sites = [replace(site, minimum_count=1) for site in sites]
+    if study and study.audit.epsilon is not None:
+        talk.say(f"This study claims an ε of {study.audit.epsilon:g} for its audit: three statistics leave, with noise. What "
+                 "follows is planned without the noise, and too hopeful (docs/what-the-audit-can-tell.md has a table).")
     with talk.stage("Simulating audits of a release that leaks nothing"):
         found = plan(sites, study.audit.policy if study else AuditPolicy())
     if talk.as_json:
