@@ -42,6 +42,11 @@ _GAP: Final = {"hospitals' members": "Dice, trained on hospitals",
 _MEAN: Final = "Mean over subjects (95 % interval)"
 _MEDIAN: Final = "Median of repeats (quartiles)"
 
+_RULES: Final = Columns({rule: rule for rule in (
+    "mean, nothing checked", "mean", "mean, clipped", "median", "trimmed mean")})
+_POISONS: Final = Rows("the poisoned site sends", (
+    "none", "NaN", "×1000", "sign flip", "free rider", "largest admitted, flipped"))
+
 _DIGITS: Final = {"fbb": "T1", "calibrated": "T2", "TPR@1 %": "T3, TPR at 1 %", "DOMIAS": "DOMIAS", "Z_U": "Z_U",
                   "NNAA": "NNAA", "DCR": "DCR", "unauthentic": "unauthentic", "copied M": "copied, members",
                   "copied H": "copied, holdout"}
@@ -82,6 +87,9 @@ TABLES: Final[dict[str, Layout]] = {
         f"{heading[0].upper()}{heading[1:]}. {_MEAN}") for figure, heading in _QUALITY.items()},
     "simulator_gap": Layout("simulator_gap", ("sites", "all", Rows("region"), Columns(_GAP)), f"{_MEAN}, all sites"),
     "simulator_gap_sites": Layout("simulator_gap", ("sites", Rows("site"), Rows("region"), Columns(_GAP)), _MEAN),
+    "poison": Layout("poison", ("error", _POISONS, _RULES),
+                     "Tissue error on test subjects of all sites, 0 is best. Mean over subjects (95 % interval)"),
+    "poison_rejected": Layout("poison", ("rejected", _POISONS, _RULES), "Updates rejected in all rounds"),
     "embedding": Layout("embedding", ("degradations", Rows("copy"), Rows("space", ("embedding", "voxels", "coarse")),
                                       Columns({"top1": "top-1", "auc": "AUC"})),
                         "Top-1 (Wilson's 95 % interval), AUC same against other (95 % bootstrap interval)"),

@@ -97,6 +97,13 @@ def test_a_repeated_update_is_rejected_whatever_its_losses_say() -> None:
     assert admission.rejected == [{"round": 2, "site": "b", "reason": "it repeats an update of an earlier round"}]
 
 
+def test_the_sign_of_a_zero_makes_no_new_update() -> None:
+    admission = Admission(FOUR)
+    admission.admit(0, Replies(four(b=update(0.0)), [], []))
+    fresh = {site: update(0.1 + 0.01 * k) for k, site in enumerate("acd")}
+    assert "b" not in admission.admit(1, Replies({**fresh, "b": update(-0.0)}, [], []))
+
+
 def test_two_sites_may_send_the_same() -> None:
     admission = Admission(FOUR)
     assert list(admission.admit(0, Replies({site: update(0.1) for site in "abcd"}, [], []))) == list("abcd")
