@@ -88,8 +88,9 @@ def check_ledger(site: Site) -> Finding:
     """Whether the site's ledger is intact."""
     try:
         check = Ledger(site.ledger).check()
-    except (InputError, OSError) as error:
-        return Finding("ledger", "fix", str(error), "an intact ledger", "see docs/ledger.md, 'A broken ledger'")
+    except OSError as error:
+        return Finding("ledger", "fix", f"{site.ledger}: {error.strerror}", "a ledger this account can read",
+                       "let the account that runs the site read and write it")
     found = check.problem or f"{check.entries} entries, intact" + "".join(f"; {note}" for note in check.notes)
     return judge("ledger", check.problem is None, found, "an intact ledger, or none yet",
                  "see docs/ledger.md, 'A broken ledger'")

@@ -19,7 +19,7 @@ class LedgerCheck(NamedTuple):
     """What `Ledger.check` found.
 
     Attributes:
-        entries: how many whole ones there are.
+        entries: how many whole ones there are; 0 if the anchor cannot be read.
         last_hash: of the last; worth keeping outside the site's machine.
         problem: the first break in one line, None if the ledger is intact.
         notes: what a crash left and the next append will record; no acknowledged entry is touched by it.
@@ -69,7 +69,11 @@ class Ledger:
         return self._append(lambda lines: write(self._parsed(lines)))
 
     def entries(self) -> list[dict[str, Any]]:
-        """All whole entries, oldest first; none if nothing was ever sent (InputError if a line is not JSON)."""
+        """All whole entries, oldest first; none if nothing was ever sent.
+
+        Raises:
+            InputError: if a line is not JSON, or the anchor was damaged.
+        """
         return self._parsed(self._read()[0].lines)
 
     def verify(self) -> str | None:
@@ -82,7 +86,10 @@ class Ledger:
         Args:
             earlier: an anchor kept elsewhere, however old, that the ledger must still contain.
         """
-        content, anchor = self._read()
+        try:
+            content, anchor = self._read()
+        except InputError as error:  # of the anchor
+            return LedgerCheck(0, "", str(error))
         broken = break_of_lines(content.lines)
         problem = str(broken) if broken else self._contradiction(content.lines, anchor)
         if problem is None and earlier is not None and (reason := earlier.contradiction(content.lines)):

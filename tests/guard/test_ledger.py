@@ -188,8 +188,22 @@ def test_a_ledger_without_an_anchor_says_so_once(ledger: Ledger) -> None:
 
 def test_a_damaged_anchor_is_one_clear_line(ledger: Ledger) -> None:
     ledger.anchor.write_text("4")
+    assert "not an anchor" in str(ledger.verify())
     with pytest.raises(InputError, match="not an anchor"):
         ledger.append({"task": "train"})
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_any_single_changed_byte_of_the_anchor_is_found_or_says_the_same(written: Ledger, data: st.DataObject) -> None:
+    content, anchor = written.anchor.read_bytes(), read_anchor(written.anchor)
+    place = data.draw(st.integers(0, len(content) - 1))
+    value = data.draw(st.integers(0, 255).filter(lambda byte: byte != content[place]))
+    written.anchor.write_bytes(content[:place] + bytes([value]) + content[place + 1:])
+    problem = written.verify()
+    says_the_same = problem is None and read_anchor(written.anchor) == anchor  # such as a tab for a blank
+    written.anchor.write_bytes(content)
+    assert problem is not None or says_the_same
 
 
 def test_two_threads_do_not_fork_the_chain(tmp_path: Path) -> None:

@@ -61,6 +61,13 @@ def test_broken_is_exit_code_1_and_names_the_first_broken_entry(run: RunFolder) 
     assert call("verify", run.path, "--site", "west").exit_code == 0
 
 
+def test_a_damaged_anchor_is_broken_too(run: RunFolder) -> None:
+    ledger_of(run).anchor.write_text("?")
+    result = call("verify", run.path)
+    assert result.exit_code == 1
+    assert "not an anchor" in result.stdout
+
+
 def test_what_a_crash_left_is_told_but_no_break(run: RunFolder) -> None:
     with ledger_of(run).path.open("a") as stream:
         stream.write("{")
