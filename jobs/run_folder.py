@@ -19,7 +19,7 @@ class RunFolder:
 
         study.toml                  what the consortium agreed on
         sites/<site>/site.toml      the site's own settings
-        sites/<site>/ledger.jsonl   what left the site
+        sites/<site>/ledger.jsonl   what left the site; ledger.anchor: how many entries, and the last hash
         sites/<site>/data, truth    simulated hospitals alone: scans and masks; the simulator's truth
         sites/<site>/state          cohort, split, discriminator, heartbeat: never leaves
         train.json, synthesis.json  what these steps did, with their command and versions
