@@ -63,8 +63,8 @@ def plan_audit(numbers: Numbers, talk: Talk) -> dict[str, Any]:
     if numbers.minimum_count is None and len(sites) >= LEAST_SITES:
         sites = [replace(site, minimum_count=1) for site in sites]
     if study and study.audit.epsilon is not None:
-        talk.say(f"This study claims an ε of {study.audit.epsilon:g} for its audit: three statistics leave, with noise. What "
-                 "follows is planned without the noise, and too hopeful (docs/what-the-audit-can-tell.md has a table).")
+        talk.say(f"This study claims an ε of {study.audit.epsilon:g} for its audit: statistics leave with noise. "
+                 "What follows is planned without it, and too hopeful (docs/what-the-audit-can-tell.md has a table).")
     with talk.stage("Simulating audits of a release that leaks nothing"):
         found = plan(sites, study.audit.policy if study else AuditPolicy())
     if talk.as_json:
