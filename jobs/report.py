@@ -48,7 +48,9 @@ def report(run: RunFolder, talk: Talk) -> dict[str, Any]:
         simulated = all(site.data.simulated for site in sites)
         advance(0.3, "verdict")
         canaries, told = canary_section(study, audited["canaries"])
-        warnings = [*_warnings(sites), *_left_out(run.server.result("train")), *told]
+        # A generator may have been trained elsewhere.
+        trained = run.server.result("train") if run.server.result_file("train").exists() else {}
+        warnings = [*_warnings(sites), *_left_out(trained), *told]
         sections = _sections(run, study, sites, audited, simulated)
         data = _public(result, simulated=simulated, warnings=warnings, canaries=canaries)
         _write(run.audit, data, sections)
