@@ -23,6 +23,9 @@ CLASS_ALLOW_LIST: Final = [
 ]
 """Exact classes a party must allow (`class_allow_list` in NVFlare's resources.json) to take part in our jobs."""
 
+SITE_COMPONENTS: Final = {path: {"study_hash": "[0-9a-f]{64}"} for path in CLASS_ALLOW_LIST[:2]}
+"""What a job may have built at a site: executors by exact path, each with the whole range of its arguments."""
+
 
 class FedsynthRecipe(Recipe):
     """One of our jobs. Nothing is shipped in `custom/`: every party runs the package it installed.

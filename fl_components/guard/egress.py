@@ -50,10 +50,10 @@ class Guard:
         if (reason := self._refusal(task, fields, round_number)) is not None:
             self.ledger.append({**entry, "decision": "refused", "reason": reason})
             raise self._refused(task, reason)
-        rebuilt = _rebuild(declare(cast(Task, task), self.study), fields)
+        rebuilt = rebuild(declare(cast(Task, task), self.study), fields)
         # The ledger first: what is sent without a record would be worse than a record of what was not sent.
         if (epsilon := claimed_epsilon(task, self.study)) is None:
-            self.ledger.append({**entry, "decision": "sent", **_describe(rebuilt)})
+            self.ledger.append({**entry, "decision": "sent", **describe(rebuilt)})
             return rebuilt
         written = self.ledger.append_after(lambda earlier: {**entry, **self._charged(epsilon, rebuilt, earlier)})
         if written["decision"] == "refused":
@@ -68,7 +68,7 @@ class Guard:
         account, reason = charge(epsilon, fields, self.study, earlier, self.site.policy.audit_epsilon)
         if reason is not None:
             return {"decision": "refused", "reason": reason}
-        return {"decision": "sent", **_describe(fields), **account}
+        return {"decision": "sent", **describe(fields), **account}
 
     def _refused(self, task: str, reason: str) -> EgressRefusedError:
         return EgressRefusedError(f"site '{self.site.name}' refused to send the answer to '{task}': {reason}")
@@ -98,8 +98,8 @@ class Guard:
         return None
 
 
-def _rebuild(declaration: Declaration, fields: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Fresh arrays made from declared shape and type alone, filled with the values."""
+def rebuild(declaration: Declaration, fields: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Fresh arrays made from declared shape and type alone, filled with the values; nothing else travels on."""
     rebuilt = {}
     for name, field in declaration.items():
         rebuilt[name] = np.empty(field.shape, field.dtype)
@@ -107,7 +107,8 @@ def _rebuild(declaration: Declaration, fields: Mapping[str, np.ndarray]) -> dict
     return rebuilt
 
 
-def _describe(fields: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def describe(fields: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """What the ledger says of the fields of an answer: sizes, norms, digests of tensors, values of scalars."""
     tensors = [
         {"name": name, "shape": list(value.shape), "dtype": str(value.dtype), "bytes": value.nbytes,
          "norm": float(np.linalg.norm(value.astype(np.float64))), "sha256": hashlib.sha256(value.tobytes()).hexdigest()}

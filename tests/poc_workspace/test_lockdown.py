@@ -7,12 +7,15 @@ import json
 from pathlib import Path
 
 import pytest
+import tomli_w
+from nvflare.apis.fl_component import FLComponent
 from nvflare.app_common.widgets.component_path_authorizer import ComponentPathAuthorizer
 from nvflare.fuel.sec.authz import AuthzContext, Person
 from nvflare.fuel.utils.class_loader import load_class
 from nvflare.security.security import COMMAND_CATEGORIES, FLAuthorizer
+from small_run import small_study
 
-from jobs.recipes import CLASS_ALLOW_LIST
+from jobs.recipes import CLASS_ALLOW_LIST, SITE_COMPONENTS
 from poc_workspace.lockdown import authorization, lock_down
 from privacy_eval.errors import InputError
 
@@ -29,7 +32,9 @@ def kit(tmp_path: Path) -> Path:
     """A kit as provisioned, with a site's settings beside it, locked down."""
     (tmp_path / "local").mkdir()
     (tmp_path / "local/resources.json.default").write_text(json.dumps(SHIPPED))
-    (tmp_path / "site.toml").write_text("")
+    (tmp_path / "site.toml").write_text(tomli_w.dumps({
+        "name": "east", "study": "study.toml", "state": "state", "data": {"root": "data", "dialect": "brats2020"},
+        "policy": {"tasks": ["summarise", "train"]}}))
     lock_down(tmp_path, tmp_path / "site.toml")
     return tmp_path
 
@@ -47,9 +52,9 @@ def may(role: str, right: str, org: str = "nvidia") -> bool:
 def test_resources_allow_our_classes_alone_and_stream_no_log(kit: Path) -> None:
     found = read(kit, "resources.json")
     assert found["class_list_enforcement_mode"] == "enforce"
-    assert found["class_allow_list"] == CLASS_ALLOW_LIST
+    assert found["class_allow_list"] == sorted(SITE_COMPONENTS)  # a server's controllers are nothing for a site
     assert found["allow_log_streaming"] is False
-    assert [part["id"] for part in found["components"]] == ["process_launcher"]
+    assert [part["id"] for part in found["components"]] == ["process_launcher", "job_checker", "wire_guard"]
     assert found["client"] == SHIPPED["client"]
 
 
@@ -59,7 +64,7 @@ def test_allow_list_names_existing_classes_exactly() -> None:
 
 
 @pytest.mark.parametrize(("path", "allowed"), [
-    *((path, True) for path in CLASS_ALLOW_LIST),
+    *((path, path in SITE_COMPONENTS) for path in CLASS_ALLOW_LIST),
     ("fl_components.client.executor.SiteExecutor", False),
     ("fl_components.client.train_executor.TrainExecutorOther", False),
     ("nvflare.app_common.np.np_trainer.NPTrainer", False),
@@ -98,6 +103,24 @@ def test_privacy_scope_names_the_sites_own_file(kit: Path) -> None:
     content = read(kit, "privacy.json")
     assert [scope["name"] for scope in content["scopes"]] == [content["default_scope"]]
     assert content["scopes"][0]["properties"] == {"site_file": str(kit / "site.toml")}
+
+
+def test_policy_of_the_site_is_compiled_into_its_filter_and_its_checker(kit: Path) -> None:
+    (part,) = read(kit, "privacy.json")["scopes"][0]["task_result_filters"]
+    assert part["args"] == {"site_file": str(kit / "site.toml"), "tasks": ["summarise", "train"]}
+    checker, own_guard = read(kit, "resources.json")["components"][-2:]
+    assert checker["args"] == {"components": SITE_COMPONENTS, "tasks": ["summarise", "train"]}
+    (job_guard,) = read(kit, "privacy.json")["components"]
+    assert own_guard == job_guard
+
+
+def test_named_parts_can_be_built_as_written(kit: Path) -> None:
+    (tmp := kit / "study.toml").write_text(tomli_w.dumps(small_study()))
+    resources, privacy = read(kit, "resources.json"), read(kit, "privacy.json")
+    parts = [*resources["components"][-2:], *privacy["components"], *privacy["scopes"][0]["task_result_filters"]]
+    assert tmp.exists()
+    for part in parts:
+        assert isinstance(load_class(part["path"])(**part["args"]), FLComponent)
 
 
 def test_server_has_no_scope_and_keeps_its_storage(tmp_path: Path) -> None:
