@@ -4,13 +4,17 @@ RUN ?= runs/demo
 VENV := .venv
 OPTIONS := $(if $(SITES),--sites $(SITES)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
-.PHONY: demo test controls lint lock clean
+.PHONY: demo test redteam controls lint lock clean
 
 demo: $(VENV)/installed
 	$(VENV)/bin/fedsynth demo $(RUN) $(OPTIONS)
 
 test: $(VENV)/installed lint
 	$(VENV)/bin/python -m pytest -n 2 --dist loadfile
+
+# Minutes: attacks on one running federation. Not beside `make test`: NVFlare's POC has one port on a machine.
+redteam: $(VENV)/installed
+	$(VENV)/bin/python -m pytest -m redteam tests/poc_workspace/test_redteam.py
 
 # About an hour on one core: every control in its full form, measured tables into docs/controls.md.
 controls: $(VENV)/installed

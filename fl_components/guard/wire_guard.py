@@ -31,6 +31,7 @@ from fl_components.guard.wire_rules import (
     PUBLIC_PROPERTIES,
     Process,
     control_refusal,
+    header_refusal,
     topic_of,
     wire_refusal,
 )
@@ -151,7 +152,7 @@ class WireGuard(Widget):
             return "an answer while none was checked"
         if self._strip_stickers():
             return "a public context property that is not NVFlare's"
-        return control_refusal(message) if purpose in CONTROL else None
+        return header_refusal(message) or (control_refusal(message) if purpose in CONTROL else None)
 
     def _too_large(self, message: Message, size: int) -> str | None:
         limit = self._site.policy.maximum_message_bytes

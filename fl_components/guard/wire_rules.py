@@ -20,7 +20,7 @@ from nvflare.fuel.f3.streaming.download_service import OBJ_DOWNLOADER_CHANNEL, O
 from nvflare.fuel.f3.streaming.stream_const import STREAM_ACK_TOPIC, STREAM_CHANNEL, STREAM_ERROR_TOPIC, StreamHeaderKey
 from nvflare.fuel.utils import fobs
 from nvflare.private.admin_defs import Message as AdminMessage
-from nvflare.private.defs import TrainingTopic
+from nvflare.private.defs import CellMessageHeaderKeys, TrainingTopic
 
 Process = Literal["job", "parent"]
 Rules = Mapping[str, frozenset[str]]
@@ -84,6 +84,17 @@ _NAMES: Final = PUBLIC_PROPERTIES | {"__headers__", "__topic__", "__peer_props__
                                       ReservedKey.TASK_ID, ServerCommandKey.LAST_TASK_ID}
 
 
+_NO_HEADERS: Final = frozenset({
+    MessageHeaderKey.ERROR, MessageHeaderKey.ORIGINAL_HEADERS, MessageHeaderKey.RETURN_REASON,
+    StreamHeaderKey.ERROR_MSG, StreamHeaderKey.ERROR_TYPE, StreamHeaderKey.FILE_NAME})
+_HEADERS: Final = frozenset({
+    *(value for keys in (MessageHeaderKey, StreamHeaderKey) for name, value in vars(keys).items() if name.isupper()),
+    CellMessageHeaderKeys.CLIENT_NAME, CellMessageHeaderKeys.TOKEN, CellMessageHeaderKeys.TOKEN_SIGNATURE,
+    CellMessageHeaderKeys.SSID, CellMessageHeaderKeys.PROJECT_NAME, CellMessageHeaderKeys.JOB_ID}) - _NO_HEADERS
+_HEADER: Final = 600
+"""Characters of a header's value; the signature of the site's token has about 350."""
+
+
 def topic_of(message: Message) -> tuple[str, str]:
     """Channel and topic that a message is for; of a stream's data, those of what it carries; of an order, the one in
     its payload, which its dispatcher goes by."""
@@ -100,6 +111,16 @@ def wire_refusal(rules: Rules, channel: str, topic: str) -> str | None:
     """Why the rules stop a message; None if they let it pass."""
     if topic not in rules.get(channel, ()):
         return "no message that a site needs"
+    return None
+
+
+def header_refusal(message: Message) -> str | None:
+    """Why a message's headers, which hold NVFlare's names and short values, stop it; None if they do not."""
+    for name, value in (message.headers or {}).items():
+        if name not in _HEADERS:
+            return f"header '{str(name)[:_TEXT]}'"
+        if len(repr(value)) > _HEADER:
+            return f"content in header '{name}'"
     return None
 
 

@@ -120,6 +120,14 @@ def test_control_that_cannot_be_read_raises_and_so_is_dropped_by_nvflare(folder:
         Wired(folder).passes("aux_communication", "__task_check__", b"scan")
 
 
+@pytest.mark.parametrize(("name", "value"), [
+    ("scan", "patient"), ("sm__fn", "patient"), ("cn__error", "patient"), ("project_name", "patient" * 100)])
+def test_headers_hold_no_content(folder: Path, name: str, value: str) -> None:
+    wired = Wired(folder)
+    assert not wired.passes("aux_communication", "__task_check__", control(), **{name: value})
+    assert "header" in wired.refusals()[0]["reason"]
+
+
 def test_answers_leave_only_while_a_checked_one_is_sent(folder: Path) -> None:
     wired = Wired(folder)
     assert not wired.passes("server_command", "submit_update", b"x")
