@@ -12,12 +12,13 @@ from privacy_eval.report.law import TERMS
 from privacy_eval.report.methods import methods
 from privacy_eval.report.questions import QUESTIONS
 from privacy_eval.report.translation import THRESHOLD, residual, translate
-from privacy_eval.report.wording import ATTACKERS, VERDICTS
+from privacy_eval.report.wording import ATTACKERS, VERDICTS, VerdictWords
 from privacy_eval.site.inside import InsideFindings, Pair
 from privacy_eval.statistics.ranks import Estimate
 from privacy_eval.verdict.combine import AuditResult, Control, ControlTest
 from privacy_eval.verdict.decision import Finding, TestResult
 from privacy_eval.verdict.family import NULL
+from privacy_eval.verdict.private import PrivateAuditResult
 
 SCHEMA_VERSION: Final = 2
 
@@ -51,6 +52,24 @@ def audit_report(result: AuditResult, edition: Edition = "public", *, simulated:
                          f"'{edition}' {'with' if inside is not None else 'without'} them.")
     words = VERDICTS[result.verdict]
     return {
+        **report_head(result, words, edition, simulated, warnings),
+        "controls": {"positive": _control(result.positive), "negative": _control(result.negative)},
+        "validity": {"id": "V0", "outcome": result.validity.outcome, **_estimate(result.validity.estimate),
+                     "about": asdict(QUESTIONS["V0"])},
+        **_beside(result),
+        "untested": _untested(result, inside, canaries),
+        "canaries": None if canaries is None else canaries_section(canaries),
+        "policy": asdict(result.policy) | {"tests": list(result.policy.tests)},
+        "setting": _setting(result),
+        "methods": methods(result),
+        **({} if inside is None else {"inside": _inside(inside)}),
+    }
+
+
+def report_head(result: AuditResult | PrivateAuditResult, words: VerdictWords, edition: Edition, simulated: bool,
+                warnings: Sequence[str]) -> dict[str, Any]:
+    """What every report begins with: the verdict, why, by whose patients, and each test's row."""
+    return {
         "schema_version": SCHEMA_VERSION,
         "edition": edition,
         "verdict": str(result.verdict),
@@ -66,17 +85,7 @@ def audit_report(result: AuditResult, edition: Edition = "public", *, simulated:
         "sites": [{"site": site.site, "n_members": site.n_members, "n_holdout": site.n_holdout,
                    "abstained": site.abstained} for site in result.sites],
         "attackers": {name: str(verdict) for name, verdict in result.attackers.items()},
-        "tests": [test_section(test) for test in result.tests],
-        "controls": {"positive": _control(result.positive), "negative": _control(result.negative)},
-        "validity": {"id": "V0", "outcome": result.validity.outcome, **_estimate(result.validity.estimate),
-                     "about": asdict(QUESTIONS["V0"])},
-        **_beside(result),
-        "untested": _untested(result, inside, canaries),
-        "canaries": None if canaries is None else canaries_section(canaries),
-        "policy": asdict(result.policy) | {"tests": list(result.policy.tests)},
-        "setting": _setting(result),
-        "methods": methods(result),
-        **({} if inside is None else {"inside": _inside(inside)}),
+        "tests": [_test(test) for test in result.tests],
     }
 
 
@@ -91,7 +100,7 @@ def _estimate(estimate: Estimate) -> dict[str, Any]:
     return {"estimate": data.pop("value"), **data}
 
 
-def test_section(test: TestResult) -> dict[str, Any]:
+def _test(test: TestResult) -> dict[str, Any]:
     """The worst variant speaks; all of them follow."""
     speaker, words = _finding(test.worst), QUESTIONS[test.id]
     return {

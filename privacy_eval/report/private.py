@@ -9,7 +9,7 @@ from typing import Any, Final
 from privacy_eval.battery import TESTS, Setting
 from privacy_eval.report.gaps import gaps
 from privacy_eval.report.methods import SPACES
-from privacy_eval.report.model import SCHEMA_VERSION, canaries_section, test_section
+from privacy_eval.report.model import canaries_section, report_head
 from privacy_eval.report.questions import QUESTIONS
 from privacy_eval.report.translation import THRESHOLD
 from privacy_eval.report.wording import ATTACKERS, VERDICTS, VerdictWords
@@ -65,22 +65,7 @@ def private_report(result: PrivateAuditResult, *, simulated: bool = False, warni
     present = [site for site in result.sites if not site.abstained]
     sizes = {name: sum(getattr(site, name) for site in present) for name in ("n_members", "n_holdout")}
     return {
-        "schema_version": SCHEMA_VERSION,
-        "edition": "public",
-        "verdict": str(result.verdict),
-        "headline": words.headline,
-        "rule": words.rule,
-        "means": list(words.means),
-        "does_not_mean": list(words.does_not_mean),
-        "reasons": list(result.reasons),
-        "warnings": [*result.warnings, *warnings],
-        "simulated": simulated,
-        "level": result.level,
-        "audit_number": result.audit_number,
-        "sites": [{"site": site.site, "n_members": site.n_members, "n_holdout": site.n_holdout,
-                   "abstained": site.abstained} for site in result.sites],
-        "attackers": {name: str(verdict) for name, verdict in result.attackers.items()},
-        "tests": [test_section(test) for test in result.tests],
+        **report_head(result, words, "public", simulated, warnings),
         "controls": {name: {"outcome": KEPT, "tests": []} for name in ("positive", "negative")},
         "validity": {"id": "V0", "outcome": KEPT, **sizes, "about": asdict(QUESTIONS["V0"])},
         "apart": [],

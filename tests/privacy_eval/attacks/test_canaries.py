@@ -62,7 +62,7 @@ def test_json_brings_the_coins_back_and_opens_the_commitment(names: list[str]) -
 def test_opening_survives_another_layout_of_the_file() -> None:
     coins = coins_of(["a", "b"])
     pretty = json.dumps(json.loads(coins.to_json()), indent=2)
-    verify_opening(CanaryCoins.from_json(pretty), coins.commitment)
+    assert CanaryCoins.from_json(pretty).commitment == coins.commitment
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 from report_case import CANARIES, FULL, Page
 
 from privacy_eval.battery import TESTS
+from privacy_eval.errors import InputError
 from privacy_eval.report import check_signoff, private_report, render_html, signoff_record
 from privacy_eval.report.private import KEPT
 from privacy_eval.site.private import PrivateStatistics
@@ -76,6 +77,8 @@ def test_it_can_be_signed() -> None:
     record = signoff_record(report, {"name": "A", "role": "DPO", "institution": "East", "decision": "do not release",
                                      "signed_on": "2027-03-01"})
     check_signoff(record, report)
+    with pytest.raises(InputError):
+        check_signoff(record, {**report, "verdict": "another"})
 
 
 def test_the_page_s_table_is_that_of_the_code() -> None:
