@@ -11,7 +11,15 @@ from fl_components.anatomy.brain import Brain, BrainTraits, make_brain
 from fl_components.anatomy.deform import warp
 from fl_components.anatomy.field import random_field
 from fl_components.anatomy.threads import one_blas_thread
-from fl_components.anatomy.tumour import NEVER, TumourTraits, arrival_times, label_tumour, mass_effect
+from fl_components.anatomy.tumour import (
+    NEVER,
+    TumourTraits,
+    arrival_times,
+    label_tumour,
+    push_displacement,
+    push_velocity,
+    time_at_volume,
+)
 from fl_components.study import Grid
 from fl_components.vocabulary import ABBREVIATIONS, BACKGROUND, CSF, N_LABELS, TUMOUR
 
@@ -21,10 +29,17 @@ INFRATENTORIAL_SHARE: Final = 0.03
 
 @dataclass(frozen=True)
 class SampledAnatomy:
-    """`labels`: (X, Y, Z) uint8 anatomy. `record`: the drawn parameters and measured volumes, ready for JSON."""
+    """One draw.
+
+    `labels`: (X, Y, Z) uint8 anatomy. `record`: the drawn parameters and measured volumes, ready for JSON. `healthy`:
+    the brain before the tumour pushed it. `tumour`: what grew in it. `push`: velocity of its push, None without one.
+    """
 
     labels: np.ndarray
     record: dict[str, Any]
+    healthy: Brain
+    tumour: TumourTraits | None = None
+    push: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -36,26 +51,26 @@ class AnatomySampler:
     def sample(self, rng: np.random.Generator, tumour: bool = True) -> SampledAnatomy:
         """Draw one anatomy, with a tumour or healthy."""
         with one_blas_thread():
-            labels, record = self._draw(rng, tumour)
+            drawn = self._draw(rng, tumour)
         voxel_ml = self.grid.spacing_mm**3 / 1000
-        counts = np.bincount(labels.ravel(), minlength=N_LABELS)
-        record["volume_ml"] = {ABBREVIATIONS[label]: round(float(counts[label]) * voxel_ml, 3)
-                               for label in range(1, N_LABELS)}
-        return SampledAnatomy(labels, record)
+        counts = np.bincount(drawn.labels.ravel(), minlength=N_LABELS)
+        drawn.record["volume_ml"] = {ABBREVIATIONS[label]: round(float(counts[label]) * voxel_ml, 3)
+                                     for label in range(1, N_LABELS)}
+        return drawn
 
-    def _draw(self, rng: np.random.Generator, tumour: bool) -> tuple[np.ndarray, dict[str, Any]]:
+    def _draw(self, rng: np.random.Generator, tumour: bool) -> SampledAnatomy:
         brain_traits = draw_brain_traits(rng)
         brain = make_brain(rng, self.grid, brain_traits)
         record: dict[str, Any] = {"brain": asdict(brain_traits), "tumour": None}
-        labels = brain.labels()
-        if tumour:
-            traits = draw_tumour_traits(rng)
-            seeds, delays = draw_seeds(rng, brain, self.grid.spacing_mm)
-            labels = _add_tumour(rng, brain, traits, seeds, delays, self.grid.spacing_mm)
-            record["tumour"] = asdict(traits) | {
-                "seeds_template_mm": [[round(float(x), 1) for x in brain.template_mm[(slice(None), *seed)]]
-                                      for seed in seeds]}
-        return labels, record
+        if not tumour:
+            return SampledAnatomy(brain.labels(), record, brain)
+        traits = draw_tumour_traits(rng)
+        seeds, delays = draw_seeds(rng, brain, self.grid.spacing_mm)
+        labels, push = _add_tumour(rng, brain, traits, seeds, delays, self.grid.spacing_mm)
+        record["tumour"] = asdict(traits) | {
+            "seeds_template_mm": [[round(float(x), 1) for x in brain.template_mm[(slice(None), *seed)]]
+                                  for seed in seeds]}
+        return SampledAnatomy(labels, record, brain, traits, push)
 
 
 def draw_brain_traits(rng: np.random.Generator) -> BrainTraits:
@@ -122,12 +137,14 @@ def _draw_voxel(rng: np.random.Generator, chance: np.ndarray) -> np.ndarray:
 
 
 def _add_tumour(rng: np.random.Generator, brain: Brain, traits: TumourTraits, seeds: np.ndarray, delays: np.ndarray,
-                spacing_mm: float) -> np.ndarray:
-    """Grow the tumour, push the brain aside, label both; (X, Y, Z) uint8."""
+                spacing_mm: float) -> tuple[np.ndarray, np.ndarray]:
+    """Grow the tumour, push the brain aside, label both: (X, Y, Z) uint8, and the push's velocity."""
     uneven = np.minimum(random_field(rng, brain.inside.shape, 11.0 / spacing_mm), 1)
     mobility = np.exp(0.6 * traits.roughness * (uneven - 1))
     arrival = arrival_times(brain.tissues, seeds, delays, traits, spacing_mm, mobility)
-    displacement = mass_effect(arrival, brain.inside, traits, spacing_mm)
+    core = arrival <= time_at_volume(arrival, traits.volume_ml * traits.core_share, spacing_mm)
+    push = push_velocity(core, brain.inside, traits.push_mm, spacing_mm)
+    displacement = push_displacement(push, brain.inside.shape, spacing_mm)
     pushed = brain.displaced(displacement, spacing_mm)
     latest = arrival[arrival < NEVER].max(initial=0.0)
     arrival = warp(np.minimum(arrival, 2 * latest + 1)[None], displacement, spacing_mm)[0]
@@ -135,4 +152,4 @@ def _add_tumour(rng: np.random.Generator, brain: Brain, traits: TumourTraits, se
     labels = pushed.labels()
     allowed = (labels != BACKGROUND) & (labels != CSF)
     tumour = label_tumour(rng, arrival, allowed, traits, spacing_mm)
-    return np.where(np.isin(tumour, TUMOUR), tumour, labels).astype(np.uint8)
+    return np.where(np.isin(tumour, TUMOUR), tumour, labels).astype(np.uint8), push

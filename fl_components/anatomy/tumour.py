@@ -49,7 +49,7 @@ class TumourTraits:
 
 
 def arrival_times(tissues: np.ndarray, seeds: np.ndarray, delays: np.ndarray, traits: TumourTraits,
-                  spacing_mm: float, mobility: np.ndarray | float = 1.0) -> np.ndarray:
+                  spacing_mm: float, mobility: np.ndarray | float = 1.0, rooms: np.ndarray | None = None) -> np.ndarray:
     """When a growing tumour reaches each voxel.
 
     Fisher-Kolmogorov growth, du/dt = div(D grad u) + u (1 - u) with time in units of 1 / growth rate (Swanson et al.,
@@ -62,7 +62,8 @@ def arrival_times(tissues: np.ndarray, seeds: np.ndarray, delays: np.ndarray, tr
         delays: (n,) time at which each focus starts; the first is 0.
         traits: the tumour's volume and white-matter preference.
         spacing_mm: voxel size.
-        mobility: (X, Y, Z) factor in (0, 1] on the diffusivity, for tissue that is uneven within its kind.
+        mobility: (X, Y, Z) factor in [0, 1] on the diffusivity, for tissue that is uneven within its kind.
+        rooms: (X, Y, Z) integers: no cell crosses between two rooms other than 0; None is one room.
 
     Returns:
         (X, Y, Z) float32, `NEVER` where growth stopped before the front came.
@@ -74,7 +75,37 @@ def arrival_times(tissues: np.ndarray, seeds: np.ndarray, delays: np.ndarray, tr
     diffusivity = mobile * _diffusivity(tissues[(slice(None), *box)], traits.white_preference)
     target = MARGIN * traits.volume_ml * 1000 / spacing_mm**3
     arrival = np.full(tissues.shape[1:], NEVER, np.float32)
-    arrival[box] = _front(diffusivity, seeds - low, delays, target, spacing_mm)
+    arrival[box] = _front(diffusivity, seeds - low, delays, target, spacing_mm, None if rooms is None else rooms[box])
+    return arrival
+
+
+def arrival_beyond(tissues: np.ndarray, cells: np.ndarray, white_preference: float, volume_ml: float,
+                   spacing_mm: float, mobility: np.ndarray | float = 1.0,
+                   rooms: np.ndarray | None = None) -> np.ndarray:
+    """When a tumour that is there already, and grows on, reaches each voxel (see `arrival_times`).
+
+    Args:
+        tissues: (3, X, Y, Z) probabilities of CSF, grey and white matter.
+        cells: (X, Y, Z) the tumour's cells now, share of their limit; `REACHED` and more is tumour.
+        white_preference: how many times faster cells move in white than in grey matter.
+        volume_ml: the whole volume up to which it grows, with the usual margin.
+        spacing_mm: voxel size.
+        mobility: as for `arrival_times`.
+        rooms: as for `arrival_times`.
+
+    Returns:
+        (X, Y, Z) float32 time from now, 0 where the tumour is, `NEVER` where it does not come.
+    """
+    present = np.argwhere(cells >= REACHED)
+    reach = int(np.ceil(REACH_MM / spacing_mm))
+    low = np.maximum(present.min(axis=0) - reach, 0)
+    box = tuple(slice(start, stop) for start, stop in zip(low, present.max(axis=0) + reach + 1, strict=True))
+    mobile = np.broadcast_to(np.float32(mobility), tissues.shape[1:])[box]
+    diffusivity = mobile * _diffusivity(tissues[(slice(None), *box)], white_preference)
+    target = MARGIN * volume_ml * 1000 / spacing_mm**3
+    arrival = np.full(tissues.shape[1:], NEVER, np.float32)
+    arrival[box] = _front(diffusivity, np.empty((0, 3), int), np.empty(0), target, spacing_mm,
+                          None if rooms is None else rooms[box], cells[box].astype(np.float32))
     return arrival
 
 
@@ -85,19 +116,19 @@ def _diffusivity(tissues: np.ndarray, white_preference: float) -> np.ndarray:
     return np.where(grey + white > np.maximum(csf, 0.5), mixed, 0).astype(np.float32)
 
 
-def _front(diffusivity: np.ndarray, seeds: np.ndarray, delays: np.ndarray, target: float,
-           spacing_mm: float) -> np.ndarray:
-    """Grow until `target` voxels are reached; their arrival times."""
+def _front(diffusivity: np.ndarray, seeds: np.ndarray, delays: np.ndarray, target: float, spacing_mm: float,
+           rooms: np.ndarray | None = None, present: np.ndarray | None = None) -> np.ndarray:
+    """Grow from foci, or from the cells that are present, until `target` voxels are reached; their arrival times."""
     step = spacing_mm**2 / (12 * FRONT_WIDTH_MM**2)
-    weights = diffusion_weights(diffusivity, step, spacing_mm)
-    cells = np.zeros_like(diffusivity)
-    arrival = np.full(diffusivity.shape, NEVER, np.float32)
+    weights = diffusion_weights(diffusivity, step, spacing_mm, rooms)
+    cells = np.zeros_like(diffusivity) if present is None else present.copy()
+    arrival = np.where(cells >= REACHED, 0, NEVER).astype(np.float32)
     waiting = sorted(zip(delays.tolist(), map(tuple, seeds.tolist()), strict=True))
     growth = np.float32(np.expm1(step))
-    time, reached, steps_left = 0.0, 0, int(LONGEST / step)
+    time, reached, steps_left = 0.0, int((arrival < NEVER).sum()), int(LONGEST / step)
     while reached < target and steps_left:
         while waiting and waiting[0][0] <= time:
-            focus = _focus(diffusivity, waiting.pop(0)[1], spacing_mm)
+            focus = _focus(diffusivity, waiting.pop(0)[1], spacing_mm, rooms)
             new = (focus >= REACHED) & (arrival == NEVER)
             arrival[new] = time + REACHED - focus[new]  # the focus is there at once, but still ordered from its middle
             reached += int(new.sum())
@@ -114,17 +145,22 @@ def _front(diffusivity: np.ndarray, seeds: np.ndarray, delays: np.ndarray, targe
     return arrival
 
 
-def _focus(diffusivity: np.ndarray, seed: tuple[int, int, int], spacing_mm: float) -> np.ndarray:
-    """Cells of a young focus: a Gaussian as wide as the front, in tissue only."""
+def _focus(diffusivity: np.ndarray, seed: tuple[int, int, int], spacing_mm: float,
+           rooms: np.ndarray | None = None) -> np.ndarray:
+    """Cells of a young focus: a Gaussian as wide as the front, in tissue of the seed's room only."""
+    if rooms is not None:
+        diffusivity = np.where((rooms == rooms[seed]) | (rooms == 0), diffusivity, 0)
     axes = np.ogrid[tuple(slice(0, length) for length in diffusivity.shape)]
     squared = sum(((axis - place) * spacing_mm) ** 2 for axis, place in zip(axes, seed, strict=True))
     return np.where(diffusivity > 0, 0.9 * np.exp(-squared / (2 * FRONT_WIDTH_MM**2)), 0).astype(np.float32)
 
 
-def diffusion_weights(diffusivity: np.ndarray, step: float, spacing_mm: float) -> list[np.ndarray]:
+def diffusion_weights(diffusivity: np.ndarray, step: float, spacing_mm: float,
+                      rooms: np.ndarray | None = None) -> list[np.ndarray]:
     """Share of the difference between neighbours that crosses their face in one step, one array an axis.
 
-    Faces take the harmonic mean of the two sides, so nothing crosses into a voxel of diffusivity 0. With
+    Faces take the harmonic mean of the two sides, so nothing crosses into a voxel of diffusivity 0; the faces between
+    two `rooms` are closed, those of room 0 are open to all. With
     step ≤ spacing² / (12 max D) every eigenvalue of the explicit step lies in [0, 1] (Gershgorin): it can neither
     overshoot nor alternate between neighbouring voxels.
     """
@@ -132,7 +168,11 @@ def diffusion_weights(diffusivity: np.ndarray, step: float, spacing_mm: float) -
     weights = []
     for before, after in NEIGHBOURS:
         one, other = diffusivity[before], diffusivity[after]
-        weights.append((scale * 2 * one * other / np.maximum(one + other, 1e-12)).astype(np.float32))
+        weight = (scale * 2 * one * other / np.maximum(one + other, 1e-12)).astype(np.float32)
+        if rooms is not None:
+            here, there = rooms[before], rooms[after]
+            weight[(here != there) & (here != 0) & (there != 0)] = 0
+        weights.append(weight)
     return weights
 
 
@@ -166,16 +206,26 @@ def mass_effect(arrival: np.ndarray, inside: np.ndarray, traits: TumourTraits, s
         (3, X, Y, Z) float32 millimetres: the voxel at x shows what lay at x + u(x).
     """
     core_end = time_at_volume(arrival, traits.volume_ml * traits.core_share, spacing_mm)
-    core = (arrival <= core_end).astype(np.float32)
-    radius_mm = np.cbrt(core.sum() * spacing_mm**3 * 3 / (4 * np.pi))
-    density = ndimage.gaussian_filter(core, max(0.8 * radius_mm, 6.0) / spacing_mm)
+    velocity = push_velocity(arrival <= core_end, inside, traits.push_mm, spacing_mm)
+    return push_displacement(velocity, inside.shape, spacing_mm)
+
+
+def push_velocity(core: np.ndarray, inside: np.ndarray, push_mm: float, spacing_mm: float) -> np.ndarray:
+    """The velocity field whose exponential is the push of a core, on every other voxel: (3, x, y, z) millimetres."""
+    solid = core.astype(np.float32)
+    radius_mm = np.cbrt(solid.sum() * spacing_mm**3 * 3 / (4 * np.pi))
+    density = ndimage.gaussian_filter(solid, max(0.8 * radius_mm, 6.0) / spacing_mm)
     pull = np.stack(np.gradient(density)).astype(np.float32)
     strength = np.linalg.norm(pull, axis=0).max()
     if strength == 0:
-        return np.zeros_like(pull)
+        return pull[:, ::2, ::2, ::2]
     give = np.clip(1 - 2 * ndimage.gaussian_filter(1 - inside, 6.0 / spacing_mm), 0, 1)
-    velocity = (traits.push_mm / strength * pull * give)[:, ::2, ::2, ::2]  # smooth, so every other voxel is enough
-    return upsample(exponentiate(velocity, 2 * spacing_mm), inside.shape, 2)
+    return (push_mm / strength * pull * give)[:, ::2, ::2, ::2]  # smooth, so every other voxel is enough
+
+
+def push_displacement(velocity: np.ndarray, shape: tuple[int, ...], spacing_mm: float) -> np.ndarray:
+    """The displacement of a velocity field on every other voxel: (3, X, Y, Z) millimetres."""
+    return upsample(exponentiate(velocity, 2 * spacing_mm), shape, 2)
 
 
 def label_tumour(rng: np.random.Generator, arrival: np.ndarray, allowed: np.ndarray, traits: TumourTraits,

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from fl_components.anatomy.check import problems
-from fl_components.anatomy.sampler import AnatomySampler
-from fl_components.contrast import paint
+from fl_components.anatomy.sampler import AnatomySampler, SampledAnatomy
+from fl_components.contrast import Contrast, paint
 from fl_components.json_file import read_json
 from fl_components.networks.build import build_generator, load_weights
 from fl_components.networks.precision import choose_precision
@@ -62,12 +62,21 @@ def synthesize(home: ServerHome, study: Study, pool: Executor,
                    else f"the patients of {len(study.sites)} hospitals, whose scans and masks stayed there")
     with ReleaseWriter(home.release, study.grid, metadata, replace=replace) as writer:
         for done, (labels, words) in enumerate(_anatomies(study, _RELEASE, study.synthesis.volumes, pool), 1):
-            rng = np.random.default_rng(words)
-            contrast = population.draw(labels, rng)
-            noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
+            contrast, noise = _look(population, labels, words)
             writer.add(render(generator, labels, contrast, noise, precision), labels)
             if on_volume is not None:
                 on_volume(done)
+
+
+def released_anatomy(study: Study, number: int) -> SampledAnatomy:
+    """The anatomy of volume `number` (from 1) of the study's release, with all that is known of how it was made."""
+    return _drawn(study, [study.seed, _RELEASE, number - 1])
+
+
+def released_look(study: Study, number: int, population: ContrastPopulation,
+                  labels: np.ndarray) -> tuple[Contrast, torch.Generator]:
+    """Contrast and noise of volume `number` of the release, for its anatomy or another that is to look alike."""
+    return _look(population, labels, [study.seed, _RELEASE, number - 1, 0])
 
 
 def public_subjects(home: ServerHome, study: Study, count: int) -> ImageSet:
@@ -90,14 +99,24 @@ def _anatomies(study: Study, stream: int, count: int,
     yield from zip(sampled, ([*w, 0] for w in words), strict=True)
 
 
+def _look(population: ContrastPopulation, labels: np.ndarray, words: list[int]) -> tuple[Contrast, torch.Generator]:
+    rng = np.random.default_rng(words)
+    contrast = population.draw(labels, rng)
+    return contrast, torch.Generator().manual_seed(int(rng.integers(2**62)))
+
+
 def _sample(study: Study, words: list[int]) -> np.ndarray:
+    return _drawn(study, words).labels
+
+
+def _drawn(study: Study, words: list[int]) -> SampledAnatomy:
     """An anatomy that could be a brain; one that could not is drawn again."""
     rng = np.random.default_rng(words)
     sampler = AnatomySampler(study.grid)
     wrong: list[str] = []
     for _ in range(_ATTEMPTS):
-        labels = sampler.sample(rng, tumour=bool(rng.random() < study.synthesis.tumour_share)).labels
-        if not (wrong := problems(labels, study.grid)):
-            return labels
+        drawn = sampler.sample(rng, tumour=bool(rng.random() < study.synthesis.tumour_share))
+        if not (wrong := problems(drawn.labels, study.grid)):
+            return drawn
     raise InputError(f"study '{study.name}': {_ATTEMPTS} sampled anatomies in a row could not be a brain ({wrong[0]}); "
                      "expected a grid that holds and resolves one, change its shape or spacing_mm")
