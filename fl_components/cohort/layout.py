@@ -13,6 +13,7 @@ from typing import Final
 import nibabel as nib
 import numpy as np
 
+from fl_components.links import require_inside
 from fl_components.vocabulary import DIALECTS, SEQUENCES
 from privacy_eval.errors import InputError
 
@@ -71,6 +72,7 @@ def scan_cases(root: Path) -> tuple[list[Case], list[str]]:
     for folder in _case_folders(root):
         try:
             case = _case(folder)
+            require_inside(root, case.files)
             if case.name in cases:
                 first = cases[case.name].seg.parent
                 raise InputError(f"{folder}: a second case named '{case.name}', the first is {first}; "

@@ -12,6 +12,7 @@ import numpy as np
 from fl_components.guard.budget import charge, claimed_epsilon
 from fl_components.guard.declaration import Declaration, Task, declare, refusal, tensor_norm
 from fl_components.guard.ledger import Ledger
+from fl_components.guard.seal import policy_digest
 from fl_components.site import Site
 from fl_components.study import Study
 
@@ -46,7 +47,7 @@ class Guard:
         """
         entry: dict[str, Any] = {
             "time": datetime.now(UTC).isoformat(timespec="seconds"), "study": self.study.hash, "job": job,
-            "task": task, "round": round_number, "destination": "server"}
+            "task": task, "round": round_number, "destination": "server", "policy": policy_digest(self.site.policy)}
         if (reason := self._refusal(task, fields, round_number)) is not None:
             self.ledger.append({**entry, "decision": "refused", "reason": reason})
             raise self._refused(task, reason)

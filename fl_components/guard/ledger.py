@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, NamedTuple
 from fl_components.guard.anchor import NOTHING, Anchor, anchor_of, last_hash, read_anchor, sync_folder, write_anchor
 from fl_components.guard.chain import break_of_entries, break_of_lines, chained, from_line, to_line
 from fl_components.guard.torn import TornFile
+from fl_components.links import require_no_link
 from privacy_eval.errors import InputError
 
 
@@ -56,7 +57,8 @@ class Ledger:
         """Add an entry and wait until it is on disk. Returns it with `sequence`, `previous` and `hash`.
 
         Raises:
-            InputError: if the ledger's end is not what the anchor names; nothing is added.
+            InputError: if the ledger's end is not what the anchor names, or either is a symbolic link; nothing is
+                added.
         """
         return self._append(lambda lines: entry)
 
@@ -72,7 +74,7 @@ class Ledger:
         """All whole entries, oldest first; none if nothing was ever sent.
 
         Raises:
-            InputError: if a line is not JSON, or the anchor was damaged.
+            InputError: if a line is not JSON, the anchor was damaged, or either is a symbolic link.
         """
         return self._parsed(self._read()[0].lines)
 
@@ -88,7 +90,7 @@ class Ledger:
         """
         try:
             content, anchor = self._read()
-        except InputError as error:  # of the anchor
+        except InputError as error:  # of the anchor, or of a link
             return LedgerCheck(0, "", str(error))
         broken = break_of_lines(content.lines)
         problem = str(broken) if broken else self._contradiction(content.lines, anchor)
@@ -106,6 +108,7 @@ class Ledger:
         return f"{self.path}: {broken}" if broken else None
 
     def _append(self, write: Callable[[list[bytes]], Mapping[str, Any]]) -> dict[str, Any]:
+        self._require_plain()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         is_new = not self.path.exists()
         with self.path.open("a+b") as stream:
@@ -171,12 +174,17 @@ class Ledger:
 
     def _read(self) -> tuple[_Content, Anchor | None]:
         """Ledger and anchor as no append is changing them."""
+        self._require_plain()
         if not self.path.exists():
             return _Content([], b""), read_anchor(self.anchor)
         with self.path.open("rb") as stream:
             fcntl.flock(stream, fcntl.LOCK_SH)
             anchor = read_anchor(self.anchor)
             return _split(stream.read(), anchor), anchor
+
+    def _require_plain(self) -> None:
+        for path in (self.path, self.anchor, self.torn.path):
+            require_no_link(path)
 
     def _parsed(self, lines: list[bytes]) -> list[dict[str, Any]]:
         return [self._parse(number, line) for number, line in enumerate(lines, 1)]

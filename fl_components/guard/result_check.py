@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final, get_args
 
 import numpy as np
@@ -15,8 +14,7 @@ from nvflare.apis.shareable import Shareable, make_reply
 from fl_components.guard.declaration import Task, declare, refusal
 from fl_components.guard.egress import EgressRefusedError, describe, rebuild
 from fl_components.guard.ledger import Ledger
-from fl_components.site import Site
-from fl_components.study import Study
+from fl_components.guard.seal import Seal, policy_digest
 
 KINDS: Final[Mapping[str, str]] = {"summarise": DataKind.WEIGHT_DIFF, "train": DataKind.WEIGHT_DIFF,
                                    "audit_keys": DataKind.STATISTICS, "audit": DataKind.STATISTICS}
@@ -29,16 +27,12 @@ class ResultCheck:
     """Lets a reply pass that is declared and that the site's ledger recorded as sent, once each.
 
     Args:
-        site_file: the site's own `site.toml`.
+        seal: the site's settings and study; nothing passes once it is broken.
         wall: who checks; named in the ledger where it refuses.
-
-    Raises:
-        InputError: if the site's files cannot be read.
     """
 
-    def __init__(self, site_file: Path, wall: str) -> None:
-        self.site = Site.from_file(site_file)
-        self.study = Study.from_file(self.site.study)
+    def __init__(self, seal: Seal, wall: str) -> None:
+        self.seal, self.site, self.study = seal, seal.site, seal.study
         self.wall = wall
         self.ledger = Ledger(self.site.ledger)
         self._passed: set[int] = set()
@@ -58,11 +52,13 @@ class ResultCheck:
             reason = str(error) if isinstance(error, EgressRefusedError) else f"unreadable ({type(error).__name__})"
             self.ledger.append({
                 "time": datetime.now(UTC).isoformat(timespec="seconds"), "study": self.study.hash, "job": job,
-                "task": str(task), "destination": "server", "decision": "refused", "wall": self.wall,
-                "reason": reason[:200]})
+                "task": str(task), "destination": "server", "policy": policy_digest(self.site.policy),
+                "decision": "refused", "wall": self.wall, "reason": reason[:200]})
             return make_reply(ReturnCode.EXECUTION_EXCEPTION)
 
     def _fields(self, result: Shareable, task: str, job: str) -> dict[str, np.ndarray]:
+        if broken := self.seal.broken():
+            raise EgressRefusedError(broken)
         if task not in get_args(Task) or task not in self.site.policy.tasks:
             raise EgressRefusedError(f"the site's policy does not allow task '{task}'")
         dxo = from_shareable(result)

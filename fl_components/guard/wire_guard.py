@@ -19,10 +19,12 @@ from nvflare.fuel.f3.cellnet.defs import MessageHeaderKey, ReturnCode
 from nvflare.fuel.f3.cellnet.utils import make_reply as cell_reply
 from nvflare.fuel.f3.message import Message
 from nvflare.fuel.f3.streaming.stream_const import STREAM_CHANNEL, STREAM_DATA_TOPIC, StreamHeaderKey
+from nvflare.private.defs import TrainingTopic
 from nvflare.widgets.widget import Widget
 
 from fl_components.guard.ledger import Ledger
 from fl_components.guard.result_check import ResultCheck
+from fl_components.guard.seal import Seal
 from fl_components.guard.wire_rules import (
     ANSWERING,
     CONTROL,
@@ -35,7 +37,6 @@ from fl_components.guard.wire_rules import (
     topic_of,
     wire_refusal,
 )
-from fl_components.site import Site
 
 _RECORDED_REFUSALS: Final = 1000
 """A flood of refused messages must not fill the site's disk; beyond it they are counted."""
@@ -62,9 +63,10 @@ class WireGuard(Widget):
         super().__init__()
         self.site_file = site_file
         self.process: Process = "job"
-        self._site = Site.from_file(Path(site_file))
+        self._held = Seal(Path(site_file))
+        self._site = self._held.site
         self._record = Ledger(self._site.ledger.with_name("wire.jsonl"))
-        self._check: ResultCheck | None = None
+        self._check = ResultCheck(self._held, "wire guard")
         self._result: Shareable | None = None
         self._cookies: dict[str, Any] | None = None
         self._manager: Any = None
@@ -101,7 +103,14 @@ class WireGuard(Widget):
         core.add_outgoing_reply_filter("*", "*", self.outgoing)
         core.add_incoming_request_filter("*", "*", self.incoming)
         self._manager = fl_ctx.get_prop("__manager__")
-        self._write("attached", job=fl_ctx.get_job_id() or "")
+        if process == "job" and (seen := self._seal_of_parent()):
+            self._held.hold_to(seen)
+        self._write("attached", job=fl_ctx.get_job_id() or "", seal=self._held.digest)
+
+    def _seal_of_parent(self) -> str | None:
+        """What the site's own process, which no job's class runs in, found when the site was started."""
+        return next((entry.get("seal") for entry in reversed(self._record.entries())
+                     if (entry["event"], entry["process"]) == ("attached", "parent")), None)
 
     def outgoing(self, message: Message) -> Message | None:
         """NVFlare's callback for a message about to leave: None lets it."""
@@ -117,8 +126,10 @@ class WireGuard(Widget):
     def incoming(self, message: Message) -> Message | None:
         """NVFlare's callback for a request that arrived: None lets it."""
         channel, topic = self._purpose("in", message)
-        return self._decide("in", (channel, topic), message, size_of(message),
-                            wire_refusal(INCOMING[self.process], channel, topic))
+        reason = wire_refusal(INCOMING[self.process], channel, topic)
+        if reason is None and topic == TrainingTopic.START_JOB:
+            reason = self._held.broken()
+        return self._decide("in", (channel, topic), message, size_of(message), reason)
 
     def _purpose(self, direction: str, message: Message) -> tuple[str, str]:
         """Channel and topic; the later parts of a stream bear those of its first part only here."""
@@ -183,8 +194,6 @@ class WireGuard(Widget):
             refill(result, self._cookies, lambda: self._sealed(result, fl_ctx))
 
     def _sealed(self, result: Shareable, fl_ctx: FLContext) -> Shareable:
-        if self._check is None:
-            self._check = ResultCheck(Path(self.site_file), "wire guard")
         return self._check.passed(result, fl_ctx.get_prop(FLContextKey.TASK_NAME), fl_ctx.get_job_id())
 
     def _write(self, event: str, **facts: Any) -> None:  # noqa: ANN401 - any JSON value

@@ -160,3 +160,21 @@ def test_dialects() -> None:
                                   [0, NECROTIC, OEDEMA, ENHANCING])
     with pytest.raises(InputError, match="value 4 is not in dialect 'brats2023'"):
         translate_labels(np.array([4]), "brats2023", path)
+
+
+@pytest.mark.parametrize("linked", ["folder", "file"])
+def test_a_case_that_links_out_of_the_data_root_is_refused(tmp_path: Path, linked: str) -> None:
+    """Another folder's scans must not come in by a link that somebody left in the data."""
+    inside = write_case(tmp_path / "root", "mine", shape=SMALL)
+    outside = write_case(tmp_path / "private", "case2", shape=SMALL)
+    if linked == "folder":
+        (tmp_path / "root/case2").symlink_to(outside.seg.parent)
+    else:
+        inside.seg.unlink()
+        inside.seg.symlink_to(outside.seg)
+    cases, problems = scan_cases(tmp_path / "root")
+    assert [case.name for case in cases] == (["mine"] if linked == "folder" else [])
+    (problem,) = problems
+    assert "a symbolic link out of data.root" in problem
+    with pytest.raises(InputError, match="symbolic link"):
+        find_cases(tmp_path / "root")
