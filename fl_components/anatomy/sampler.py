@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from fl_components.anatomy.brain import Brain, BrainTraits, make_brain
+from fl_components.anatomy.compartments import brain_stem, hindbrain
 from fl_components.anatomy.deform import warp
 from fl_components.anatomy.field import random_field
 from fl_components.anatomy.threads import one_blas_thread
@@ -120,11 +121,8 @@ def draw_seeds(rng: np.random.Generator, brain: Brain, spacing_mm: float,
 def seed_chance(brain: Brain, cerebellum: bool) -> np.ndarray:
     """(X, Y, Z) weight of a tumour starting at each voxel: one compartment's tissue, white twice as likely as grey."""
     csf, grey, white = brain.tissues
-    x, y, z = brain.template_mm
-    infratentorial = z < np.clip(-16 - 0.45 * (y + 40), -40, 2)
-    hindbrain = infratentorial & (y < -18) & ((np.abs(x) < 60) | (z < -40))
-    stem = (np.abs(x) < 14) & (y < -8) & (y > -46) & (z < -4)
-    compartment = hindbrain & ~stem if cerebellum else ~hindbrain & ~stem
+    behind, stem = hindbrain(brain.template_mm), brain_stem(brain.template_mm)
+    compartment = behind & ~stem if cerebellum else ~behind & ~stem
     tissue = (csf < 0.2) & (brain.inside > 0.95)
     return np.where(tissue & compartment, grey + 2 * white, 0)
 
