@@ -10,7 +10,7 @@ import numpy as np
 from nvflare.apis.signal import Signal
 
 from fl_components.client.audit_findings import write_findings, write_statistics
-from fl_components.client.audit_record import KEYS, AuditRecord, digest_of
+from fl_components.client.audit_record import AuditRecord, digest_of
 from fl_components.client.executor import SiteExecutor, stop_if
 from fl_components.client.generator_errors import discriminator_scores, generator_errors, generator_weights
 from fl_components.client.heartbeat import Heartbeat
@@ -21,7 +21,7 @@ from fl_components.cohort.cohort import Cohort
 from fl_components.cohort.split import Part
 from fl_components.cohort.subject import Subject
 from fl_components.guard.declaration import audit_setting, declare
-from fl_components.guard.secure_sum import MaskKey
+from fl_components.guard.secure_sum import MaskKey, keys_among
 from fl_components.networks.embedding import EmbeddingSpace
 from fl_components.study import Study
 from privacy_eval.attacks.nearest import nearest_release_scores
@@ -76,9 +76,8 @@ class AuditExecutor(SiteExecutor):
         counts = answer.pop("counts", None)
         fields = {name: np.asarray(value, declared[name].dtype) for name, value in answer.items()}
         if counts is not None:  # kept as they are, masked anew each time they leave
-            keys = {name.removeprefix(KEYS): data[name] for name in data if name.startswith(KEYS)}
-            plain = np.atleast_1d(counts).astype(int).tolist()
-            fields["counts"] = self._key.mask(plain, site.name, keys, question)
+            plain = np.atleast_1d(counts).astype(np.uint64)
+            fields["counts"] = self._key.mask(plain, site.name, keys_among(data), question)
         return fields
 
     def _audit(self, data: Mapping[str, np.ndarray], opened: OpenSite, record: AuditRecord, question: str,

@@ -10,11 +10,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from fl_components.guard.secure_sum import KEYS
 from fl_components.json_file import read_json, write_json
 from fl_components.study import Study
 
-KEYS: Final = "key."
-"""What the names of the sites' public keys in a question begin with."""
 _SHOWN: Final = 12
 
 

@@ -1,19 +1,23 @@
 """Sums over sites of which the server learns nothing but the sum: pairwise masks that cancel.
 
-After Bonawitz et al. (CCS 2017) without its recovery of absent sites: an audit needs every site anyway. Each pair of
-sites agrees on a secret (X25519) through the server, stretches it to a mask (HKDF-SHA256), and one adds what the other
-takes away, modulo 2^64. The server must pass on the keys unchanged: a server that puts its own in their place, or all
-other sites together with it, could undo a mask. With fewer than `LEAST_SITES` the published sum itself would tell a
-site what the other one sent.
+After Bonawitz et al. (CCS 2017) without its recovery of absent sites: without all answers there is no sum. Each pair
+of sites agrees on a secret (X25519) through the server, derives a key from it (HKDF-SHA256) and stretches that to a
+mask (ChaCha20's key stream, RFC 8439); one adds what the other takes away, modulo 2^32 or 2^64. The server must pass
+on the keys unchanged: a server that puts its own in the place of all others' could undo a site's masks; by
+`digest_of_keys` sites can find that. With fewer than `LEAST_SITES` the published sum itself would tell a site what the
+other one sent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
@@ -21,34 +25,40 @@ from privacy_eval.errors import InputError
 
 LEAST_SITES: Final = 3
 KEY_BYTES: Final = 32
-_WORD: Final = 8
+KEYS: Final = "key."
+"""What the names of the sites' public keys begin with, among what the server sends along with a task."""
+_NONCE: Final = bytes(16)
+"""Counter and nonce of a stream: every stream has a key of its own."""
 
 
 class MaskKey:
-    """One site's key for one sum: made anew for each job, never written down."""
+    """One site's key for the sums of one job: made anew for each, never written down."""
 
     def __init__(self) -> None:
         self._private = X25519PrivateKey.generate()
+        self._used: set[bytes] = set()
 
     @property
     def public(self) -> np.ndarray:
         """What the others need, (32,) uint8."""
         return np.frombuffer(self._private.public_key().public_bytes_raw(), np.uint8)
 
-    def mask(self, values: Sequence[int], site: str, keys: Mapping[str, np.ndarray], purpose: str) -> np.ndarray:
+    def mask(self, values: np.ndarray, site: str, keys: Mapping[str, np.ndarray], purpose: str) -> np.ndarray:
         """The values with every mask this site shares with another.
 
         Args:
-            values: non-negative integers, the same number and order at every site.
+            values: (n,) uint32 or uint64, the same number, order and type at every site.
             site: this site.
-            keys: the public keys of all sites, this one's included.
-            purpose: what is summed; a key that masks two sums needs two purposes.
+            keys: the public keys of all sites that take part, this one's included.
+            purpose: what is summed: study, job, task, round. Two sums under one mask would tell their difference, so
+                a purpose serves once; with other keys or sites all masks are others.
 
         Returns:
-            (n,) uint64; the sum over all sites, modulo 2^64, is the sum of their values.
+            (n,) of the same type; the sum over all sites, modulo 2^32 or 2^64, is the sum of their values.
 
         Raises:
-            InputError: if there are too few sites, or this site's own key came back changed.
+            InputError: if there are too few sites, this site's own key came back changed, a key is none, or the
+                purpose was used.
         """
         if len(keys) < LEAST_SITES:
             raise InputError(f"secure sum: found the keys of {len(keys)} sites; expected at least {LEAST_SITES}, or "
@@ -56,23 +66,42 @@ class MaskKey:
         if site not in keys or not np.array_equal(keys[site], self.public):
             raise InputError(f"secure sum: the key of site '{site}' came back changed or not at all; expected it as it "
                              "was sent, do not trust this server")
-        masked = np.array(values, np.uint64)
-        for other, key in keys.items():
-            if other != site:
-                mask = self._shared(bytes(key), f"{purpose}/{'/'.join(sorted((site, other)))}", len(masked))
-                masked = masked + mask if site < other else masked - mask
+        context = hashlib.sha256(f"{digest_of_keys(keys)}/{purpose}".encode()).digest()
+        if context in self._used:
+            raise InputError(f"secure sum: '{purpose}' was masked before; a second answer under the same masks would "
+                             "tell how the two differ, do not trust this server")
+        self._used.add(context)
+        masked = values.copy()
+        for other in sorted(set(keys) - {site}):
+            mask = self._shared(bytes(keys[other]), context, "/".join(sorted((site, other))), values)
+            masked = masked + mask if site < other else masked - mask
         return masked
 
-    def _shared(self, key: bytes, purpose: str, count: int) -> np.ndarray:
-        """The mask shared with the owner of a key, (count,) uint64; at most 1020."""
-        secret = self._private.exchange(X25519PublicKey.from_public_bytes(key))
-        stretched = HKDF(SHA256(), count * _WORD, salt=None, info=purpose.encode()).derive(secret)
-        return np.frombuffer(stretched, "<u8").astype(np.uint64)
+    def _shared(self, key: bytes, context: bytes, pair: str, like: np.ndarray) -> np.ndarray:
+        """The mask shared with the owner of a key, of the form of `like`."""
+        try:
+            secret = self._private.exchange(X25519PublicKey.from_public_bytes(key))
+        except ValueError:
+            raise InputError(f"secure sum: the key for the masks of {pair} is none; do not trust this server") from None
+        stream = HKDF(SHA256(), KEY_BYTES, salt=context, info=pair.encode()).derive(secret)
+        mask = Cipher(ChaCha20(stream, _NONCE), mode=None).encryptor().update(bytes(like.nbytes))
+        return np.frombuffer(mask, like.dtype.newbyteorder("<")).astype(like.dtype)
 
 
-def unmasked_sum(masked: Mapping[str, np.ndarray]) -> list[int]:
-    """The sum of all sites' values, from what `MaskKey.mask` made of them."""
+def digest_of_keys(keys: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 of all sites' names and keys: the same at every site, unless the server gave them different ones."""
+    listed = [f"{site}={bytes(key).hex()}" for site, key in sorted(keys.items())]
+    return hashlib.sha256("\n".join(listed).encode()).hexdigest()
+
+
+def keys_among(data: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The sites' public keys, by site, among what came with a task."""
+    return {name.removeprefix(KEYS): value for name, value in data.items() if name.startswith(KEYS)}
+
+
+def unmasked_sum(masked: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The sum of all sites' values in their type, from what `MaskKey.mask` made of them."""
     total = np.zeros_like(next(iter(masked.values())))
     for values in masked.values():
-        total = total + values  # modulo 2^64
-    return [int(value) for value in total]
+        total = total + values  # modulo 2^32 or 2^64
+    return total

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 
 from fl_components.client.audit_executor import question_of
-from fl_components.client.audit_record import KEYS
 from fl_components.cohort.canaries import canary_names
 from fl_components.guard.declaration import Task, audit_setting, declare, refusal
-from fl_components.guard.secure_sum import unmasked_sum
+from fl_components.guard.secure_sum import KEYS, unmasked_sum
 from fl_components.json_file import read_json
 from fl_components.server.ask import ask_sites
 from fl_components.server.controller import StudyController
@@ -42,7 +41,7 @@ class AuditController(StudyController):
                    for site, fields in answers.items()}
         canaries = {site: opened_canaries(home, study, site, fields) for site, fields in answers.items()
                     if study.canaries.per_site}
-        counts = unmasked_sum({site: fields["counts"] for site, fields in answers.items()}) if summed else None
+        counts = unmasked_sum({site: fields["counts"] for site, fields in answers.items()}).tolist() if summed else None
         home.write_result("audit", "done", release=release_digest(home.release), sites=scalars, counts=counts,
                           canaries=canaries)
 

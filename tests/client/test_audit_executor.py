@@ -89,7 +89,7 @@ def test_counts_leave_under_masks_that_cancel_and_are_masked_anew_each_time(
         keys = {f"key.{site}": key for site, key in public.items()}
         sent.append({site: tell(executor, "audit", {**question, **keys}, site)["counts"]
                      for site, executor in executors.items()})
-    sums = [unmasked_sum(counts) for counts in sent]
+    sums = [unmasked_sum(counts).tolist() for counts in sent]
     assert sums[0] == sums[1]
     assert not np.array_equal(sent[0]["east"], sent[1]["east"])
     assert min(sent[0]["east"]) > 10**6  # nothing like a count
