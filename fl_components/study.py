@@ -93,14 +93,16 @@ class FederationSettings(Settings):
 
     An update whose L2 norm exceeds `update_norm_bound` is rejected, one above `clip_norm` is scaled down to it; `trim`
     is the share of sites that "trimmed_mean" leaves out at either end. A round counts if `minimum_updates` are left.
+    While a site is left out, a job has `rounds_per_job` rounds; the next one asks it again.
     """
 
-    update_norm_bound: Positive = 100.0
+    update_norm_bound: Positive = 20.0
     clip_norm: Positive | None = None
     aggregation: Literal["mean", "median", "trimmed_mean"] = "mean"
     trim: float = Field(default=0.25, gt=0, lt=0.5)
     minimum_updates: Count | None = None
     round_timeout_s: Positive = 900.0
+    rounds_per_job: Count = 5
 
     def least_updates(self, n_sites: int) -> int:
         """Admitted updates a round needs.
