@@ -282,6 +282,23 @@ def pretrain_embedding(
     run_command(lambda talk: embedding(weights, talk, seed, steps), output)
 
 
+@pretrain_app.command("labeller")
+def pretrain_labeller(
+        seed: Annotated[int, typer.Option(min=0, help="Of the subjects, the first weights and every draw.")] = 0,
+        steps: Annotated[int, typer.Option(min=1, help="Of training, about half a second each on one core.")] = 800,
+        weights: Annotated[Path, typer.Option("--output", help="The file to write.")] = Path("labeller.safetensors"),
+        output: Output = Format.TEXT) -> None:
+    """Train the labeller, from any of the four sequences to an anatomy; from simulated subjects alone.
+
+    Same seed and steps, same weights on the same machine with as many threads.
+
+    Example: fedsynth pretrain labeller --seed 0 --output labeller.safetensors
+    """
+    from jobs.pretrain import labeller
+
+    run_command(lambda talk: labeller(weights, talk, seed, steps), output)
+
+
 def _folder(path: Path) -> Any:  # noqa: ANN401 - imported late
     from jobs.run_folder import RunFolder
 

@@ -7,8 +7,6 @@ one on public anatomies (`fl_components.training.embedding`), so that it can shi
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,11 +16,10 @@ from typing import Final
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
 from torch import nn
 from torch.nn import functional as F
 
+from fl_components.networks.shipped import load_network, save_network
 from fl_components.study import Grid
 from fl_components.vocabulary import SEQUENCES
 from privacy_eval.errors import InputError
@@ -37,8 +34,6 @@ WEIGHTS: Final = Path(__file__).with_name("embedding.safetensors")
 
 _CHANNELS: Final = (16, 32, 48)
 _HEAD_CHANNELS: Final = 8
-_ABOUT: Final = "about"
-"""The file's only metadata key: several would be written in no fixed order, and equal weights in unequal files."""
 
 
 class EmbeddingNetwork(nn.Module):
@@ -84,23 +79,8 @@ def build_embedding(seed: int) -> EmbeddingNetwork:
 
 
 def save_embedding(network: EmbeddingNetwork, path: Path, about: Mapping[str, str]) -> str:
-    """Write the weights with where they come from; equal weights and words make equal files.
-
-    Args:
-        network: what to write, as float32.
-        path: the .safetensors file, written whole or not at all.
-        about: for example the command, the seed and the versions.
-
-    Returns:
-        SHA-256 of the file.
-    """
-    tensors = {name: tensor.detach().float().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    content = save(tensors, {_ABOUT: json.dumps(dict(about), sort_keys=True)})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(content)
-    partial.replace(path)
-    return hashlib.sha256(content).hexdigest()
+    """Write the weights with where they come from; the SHA-256 of the file (`shipped.save_network`)."""
+    return save_network(network, path, about)
 
 
 def load_embedding(path: Path = WEIGHTS) -> tuple[EmbeddingNetwork, str]:
@@ -109,15 +89,7 @@ def load_embedding(path: Path = WEIGHTS) -> tuple[EmbeddingNetwork, str]:
     Raises:
         InputError: if the file is missing or does not hold this network's weights.
     """
-    network = EmbeddingNetwork()
-    try:
-        content = path.read_bytes()
-        network.load_state_dict(load(content), strict=True)
-    except (OSError, SafetensorError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{path}: found no weights of the embedding ({reason}); expected what 'fedsynth pretrain "
-                         "embedding' writes; make it again") from None
-    return network.eval().requires_grad_(False), hashlib.sha256(content).hexdigest()
+    return load_network(EmbeddingNetwork(), path, "embedding")
 
 
 @dataclass(frozen=True)

@@ -153,15 +153,15 @@ def make_views(labels: torch.Tensor, contrast: torch.Tensor, recipe: Recipe, rng
     vectors = torch.cat([contrast, torch.ones(N_TISSUES)]).expand(len(labels), -1)
     painted = paint(one_hot(labels), vectors)
     batch = augment(Batch(painted, labels, vectors), WARP, GRID, rng)
-    images = batch.images * torch.exp(recipe.bias * _smooth_noise(batch.images, 10, rng))
+    images = batch.images * torch.exp(recipe.bias * smooth_noise(batch.images, 10, rng))
     images = blur(images, recipe.blur_voxels * torch.rand(len(images), generator=rng))
     strength = recipe.noise * torch.rand(2, len(images), 1, 1, 1, 1, generator=rng)
     images = images + strength[0] * torch.randn(images.shape, generator=rng)
-    images = images + strength[1] * _smooth_noise(images, 3, rng)
+    images = images + strength[1] * smooth_noise(images, 3, rng)
     return images * (batch.labels > 0)[:, None]
 
 
-def _smooth_noise(like: torch.Tensor, voxels: int, rng: torch.Generator) -> torch.Tensor:
+def smooth_noise(like: torch.Tensor, voxels: int, rng: torch.Generator) -> torch.Tensor:
     """Noise of a tensor's shape (B, C, X, Y, Z), drawn at points some voxels apart and interpolated."""
     coarse = [-(-length // voxels) + 1 for length in like.shape[2:]]
     points = torch.randn(*like.shape[:2], *coarse, generator=rng)
