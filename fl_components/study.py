@@ -86,6 +86,10 @@ class TrainingSettings(Settings):
 
 ROBUST_SITES: Final = 3
 """Fewest updates among which one can be outvoted: the median of two is their mean."""
+SUMMED_SITES: Final = 3
+"""Fewest sites of a masked sum: from the sum of two, each could tell what the other sent."""
+MASKED_NORM_BOUND: Final = 2000.0
+"""Largest `update_norm_bound` that whole numbers of 32 bits resolve to 2^-20 (`fl_components.guard.fixed_point`)."""
 
 
 class FederationSettings(Settings):
@@ -94,6 +98,7 @@ class FederationSettings(Settings):
     An update whose L2 norm exceeds `update_norm_bound` is rejected, one above `clip_norm` is scaled down to it; `trim`
     is the share of sites that "trimmed_mean" leaves out at either end. A round counts if `minimum_updates` are left.
     While a site is left out, a job has `rounds_per_job` rounds; the next one asks it again.
+    With `secure_aggregation` the server learns the sites' sum alone, and each site's own guard holds the bound.
     """
 
     update_norm_bound: Positive = 20.0
@@ -103,6 +108,7 @@ class FederationSettings(Settings):
     minimum_updates: Count | None = None
     round_timeout_s: Positive = 900.0
     rounds_per_job: Count = 5
+    secure_aggregation: bool = False
 
     def least_updates(self, n_sites: int) -> int:
         """Admitted updates a round needs.
@@ -112,7 +118,8 @@ class FederationSettings(Settings):
         """
         if self.minimum_updates is not None:
             return self.minimum_updates
-        return max(n_sites // 2 + 1, ROBUST_SITES if self.aggregation != "mean" else 1)
+        least = SUMMED_SITES if self.secure_aggregation else ROBUST_SITES if self.aggregation != "mean" else 1
+        return max(n_sites // 2 + 1, least)
 
     def misfit(self, n_sites: int) -> str | None:
         """What of these settings does not go with so many sites, in one line; None if all does."""
@@ -122,8 +129,28 @@ class FederationSettings(Settings):
         if self.aggregation != "mean" and self.least_updates(n_sites) < ROBUST_SITES:
             return (f"minimum_updates = {self.minimum_updates} with aggregation = '{self.aggregation}', expected at "
                     f"least {ROBUST_SITES}: of fewer, none is outvoted; raise it")
+        if self.secure_aggregation and (problem := self._unsummable(n_sites)):
+            return f"secure_aggregation with {problem}"
         if self.least_updates(n_sites) > n_sites:
             return f"minimum_updates = {self.minimum_updates}, but the study has {n_sites} site(s); lower it"
+        return None
+
+    def _unsummable(self, n_sites: int) -> str | None:
+        """What does not go with a server that sees a sum alone."""
+        if self.aggregation != "mean":
+            return f"aggregation = '{self.aggregation}': the server cannot see single updates to sort; use 'mean'"
+        if self.clip_norm is not None:
+            return (f"clip_norm = {self.clip_norm:g}: the server cannot see single updates to clip; leave clip_norm "
+                    "out, each site's own guard holds it to update_norm_bound")
+        if n_sites < SUMMED_SITES:
+            return (f"{n_sites} site(s), expected at least {SUMMED_SITES}: of the sum of two, each could tell what the "
+                    "other sent; add sites or leave secure_aggregation out")
+        if self.least_updates(n_sites) < SUMMED_SITES:
+            return (f"minimum_updates = {self.minimum_updates}, expected at least {SUMMED_SITES}: of the sum of two, "
+                    "each could tell what the other sent; raise it")
+        if self.update_norm_bound > MASKED_NORM_BOUND:
+            return (f"update_norm_bound = {self.update_norm_bound:g}, expected at most {MASKED_NORM_BOUND:g}: beyond "
+                    "it masked sums are rounded too coarsely; lower it")
         return None
 
 

@@ -18,7 +18,7 @@ from privacy_eval.battery import Setting
 from privacy_eval.site.answer import n_counts, scalar_names
 from privacy_eval.site.private import private_names
 
-Task = Literal["summarise", "train", "audit_keys", "audit"]
+Task = Literal["summarise", "train_keys", "train", "audit_keys", "audit"]
 
 TRAINING_SCALARS: Final = ("loss.l1", "loss.adversarial", "loss.discriminator")
 """Means over one task's steps: what the training curves are drawn from."""
@@ -33,7 +33,7 @@ class Field:
     """Shape and numpy type of one thing that may leave; a scalar has shape ()."""
 
     shape: tuple[int, ...]
-    dtype: Literal["float32", "float64", "uint8", "uint64"]
+    dtype: Literal["float32", "float64", "uint8", "uint32", "uint64"]
 
 
 Declaration = Mapping[str, Field]
@@ -45,8 +45,9 @@ def declare(task: Task, study: Study) -> Declaration:
 
     - summarise: mean and spread of the members' contrast, the count of members a tissue was present in, and whether
       the site's subjects are simulated;
-    - train: the generator's update, tensor by tensor, and the mean losses of the task;
-    - audit_keys: a public key for the masks of the counts;
+    - train: the generator's update, tensor by tensor, and the mean losses of the task; with the study's
+      `secure_aggregation`, all of it as whole numbers under masks that cancel in the sum over sites;
+    - train_keys, audit_keys: a public key for the masks;
     - audit: n, U statistics and deviates, as `privacy_eval.site.answer` names them, and counts: under masks that cancel
       in the sum over sites, or, with fewer sites than that takes, suppressed where they are small.
 
@@ -56,19 +57,30 @@ def declare(task: Task, study: Study) -> Declaration:
     """
     canaries = study.canaries.per_site
     if task == "train":
-        tensors = {name: Field(shape, "float32") for name, shape in declared_shapes(study).items()}
-        return {**tensors, **dict.fromkeys(TRAINING_SCALARS, _SCALAR)}
+        plain = training_fields(study)
+        return {name: Field(field.shape, "uint32") for name, field in plain.items()} if masked(task, study) else plain
     if task == "audit":
         opened = {name: Field((canaries,), dtype) for name, dtype in CANARY_FIELDS.items()} if canaries else {}
         salt = {"canaries.salt": Field((SALT_BYTES,), "uint8")} if canaries else {}
         counts = {"counts": Field((n_counts(audit_setting(study)),), "uint64")} if audit_setting(study).summed else {}
         return {**dict.fromkeys(_audit_scalars(study), _SCALAR), **counts, **opened, **salt}
-    if task == "audit_keys":
+    if task in ("train_keys", "audit_keys"):
         return {"key": Field((KEY_BYTES,), "uint8")}
     table = Field((N_TISSUES, len(SEQUENCES)), "float32")
     commitment = {"canaries.commitment": Field((32,), "uint8")} if canaries else {}
     return {"contrast.mean": table, "contrast.spread": table, "contrast.count": Field((N_TISSUES,), "float32"),
             "n_members": _SCALAR, "simulated": _SCALAR, **commitment}
+
+
+def training_fields(study: Study) -> Declaration:
+    """What a round of training yields at a site: it leaves as it is, or under masks."""
+    tensors = {name: Field(shape, "float32") for name, shape in declared_shapes(study).items()}
+    return {**tensors, **dict.fromkeys(TRAINING_SCALARS, _SCALAR)}
+
+
+def masked(task: str, study: Study) -> bool:
+    """Whether the whole answer leaves under masks (of the audit's, its counts alone do)."""
+    return task == "train" and study.federation.secure_aggregation
 
 
 def audit_setting(study: Study) -> Setting:
@@ -105,7 +117,8 @@ def refusal(declaration: Declaration, fields: Mapping[str, np.ndarray]) -> str |
 
 
 def tensor_norm(fields: Mapping[str, np.ndarray]) -> float:
-    """L2 norm over all tensors; scalars do not count."""
-    return math.sqrt(sum(float(np.square(value, dtype=np.float64).sum()) for value in fields.values() if value.ndim))
+    """L2 norm over all tensors of real numbers; scalars, keys and masked values do not count."""
+    return math.sqrt(sum(float(np.square(value, dtype=np.float64).sum()) for value in fields.values()
+                         if value.ndim and value.dtype.kind == "f"))
 
 

@@ -10,11 +10,13 @@ from typing import Any, cast, get_args
 import numpy as np
 
 from fl_components.guard.budget import charge, claimed_epsilon
-from fl_components.guard.declaration import Declaration, Task, declare, refusal, tensor_norm
+from fl_components.guard.declaration import Declaration, Task, declare, masked, refusal, tensor_norm, training_fields
 from fl_components.guard.ledger import Ledger
+from fl_components.guard.masked_update import Masking, masked_update
 from fl_components.guard.seal import policy_digest
 from fl_components.site import Site
 from fl_components.study import Study
+from privacy_eval.errors import InputError
 
 
 class EgressRefusedError(Exception):
@@ -28,8 +30,8 @@ class Guard:
         self.site, self.study = site, study
         self.ledger = Ledger(site.ledger)
 
-    def release(self, task: str, fields: Mapping[str, np.ndarray], *, job: str,
-                round_number: int) -> dict[str, np.ndarray]:
+    def release(self, task: str, fields: Mapping[str, np.ndarray], *, job: str, round_number: int,
+                masking: Masking | None = None) -> dict[str, np.ndarray]:
         """Let an answer leave.
 
         Args:
@@ -37,6 +39,7 @@ class Guard:
             fields: names and arrays; scalars are 0-d arrays.
             job: NVFlare's identifier of the job.
             round_number: counted from 0.
+            masking: what an update is masked with, where the study wants it masked; nothing leaves without.
 
         Returns:
             New arrays holding exactly the declared fields; nothing of the caller's objects is passed on.
@@ -51,6 +54,8 @@ class Guard:
         if (reason := self._refusal(task, fields, round_number)) is not None:
             self.ledger.append({**entry, "decision": "refused", "reason": reason})
             raise self._refused(task, reason)
+        if masked(task, self.study):
+            return self._release_masked(fields, masking, entry)
         rebuilt = rebuild(declare(cast(Task, task), self.study), fields)
         # The ledger first: what is sent without a record would be worse than a record of what was not sent.
         if (epsilon := claimed_epsilon(task, self.study)) is None:
@@ -59,6 +64,21 @@ class Guard:
         written = self.ledger.append_after(lambda earlier: {**entry, **self._charged(epsilon, rebuilt, earlier)})
         if written["decision"] == "refused":
             raise self._refused(task, written["reason"])
+        return rebuilt
+
+    def _release_masked(self, fields: Mapping[str, np.ndarray], masking: Masking | None,
+                        entry: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """The update under masks. The ledger has its norm before, and what left: digests of masked tensors."""
+        try:
+            if masking is None:
+                raise InputError("the study wants updates masked, and there is no key for it")
+            hidden = masked_update(self.study, self.site.name, masking, fields, entry["job"], entry["round"])
+        except InputError as error:
+            self.ledger.append({**entry, "decision": "refused", "reason": str(error)})
+            raise self._refused(entry["task"], str(error)) from None
+        rebuilt = rebuild(declare("train", self.study), hidden)
+        self.ledger.append({**entry, "decision": "sent", **describe(rebuilt), "norm": tensor_norm(fields),
+                            "masked": masking.facts()})
         return rebuilt
 
     def _charged(self, epsilon: float, fields: Mapping[str, np.ndarray],
@@ -82,10 +102,13 @@ class Guard:
             return f"the site's policy does not allow task '{task}'"
         if round_number >= policy.maximum_rounds:
             return f"round {round_number + 1} is beyond the policy's maximum_rounds = {policy.maximum_rounds}"
-        if reason := refusal(declare(task, self.study), fields):
+        hidden = masked(task, self.study)
+        if reason := refusal(training_fields(self.study) if hidden else declare(task, self.study), fields):
             return reason
         if task == "train" and (norm := tensor_norm(fields)) > policy.maximum_update_norm:
             return f"the update's norm {norm:.4g} exceeds the policy's {policy.maximum_update_norm:g}"
+        if hidden and norm > (bound := self.study.federation.update_norm_bound):
+            return f"the update's norm {norm:.4g} exceeds the study's {bound:g}, and masked it could not be checked"
         if (size := sum(value.nbytes for value in fields.values())) > policy.maximum_message_bytes:
             return f"{size} bytes exceed the policy's maximum_message_bytes = {policy.maximum_message_bytes}"
         return self._too_few(fields)
@@ -109,11 +132,15 @@ def rebuild(declaration: Declaration, fields: Mapping[str, np.ndarray]) -> dict[
 
 
 def describe(fields: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """What the ledger says of the fields of an answer: sizes, norms, digests of tensors, values of scalars."""
+    """What the ledger says of the fields of an answer: sizes, norms, digests of tensors, values of scalars.
+
+    Keys and masked values have no norm.
+    """
     tensors = [
         {"name": name, "shape": list(value.shape), "dtype": str(value.dtype), "bytes": value.nbytes,
-         "norm": float(np.linalg.norm(value.astype(np.float64))), "sha256": hashlib.sha256(value.tobytes()).hexdigest()}
+         **({"norm": float(np.linalg.norm(value.astype(np.float64)))} if value.dtype.kind == "f" else {}),
+         "sha256": hashlib.sha256(value.tobytes()).hexdigest()}
         for name, value in fields.items() if value.ndim]
     scalars = {name: float(value) for name, value in fields.items() if not value.ndim}
-    return {"bytes": sum(value.nbytes for value in fields.values()), "tensors": tensors, "scalars": scalars,
-            "norm": tensor_norm(fields)}
+    norm = {"norm": tensor_norm(fields)} if any("norm" in tensor for tensor in tensors) else {}
+    return {"bytes": sum(value.nbytes for value in fields.values()), "tensors": tensors, "scalars": scalars, **norm}
