@@ -17,8 +17,18 @@ MIDLINE_MM: Final = 8.0
 """Half the width of what joins the two halves: callosum, massa intermedia, the walls of the third ventricle."""
 
 
+def below_tentorium(template_mm: np.ndarray) -> np.ndarray:
+    """(X, Y, Z) bool: cerebellum and lower stem, below a tent that falls sidewards and backwards from its notch."""
+    x, y, z = template_mm
+    tent = -0.5 * np.abs(x) - np.where(y < -45, -0.4 * (y + 45), 0.9 * (y + 45))
+    return (z < tent) & (y < -18) & ((np.abs(x) < 60) | (z < -40))
+
+
 def hindbrain(template_mm: np.ndarray) -> np.ndarray:
-    """(X, Y, Z) bool: below the tentorium, from (3, X, Y, Z) template millimetres (RAS)."""
+    """(X, Y, Z) bool: where no tumour of the cerebrum starts, a generous cut around the cerebellum.
+
+    Takes (3, X, Y, Z) template millimetres (RAS), as all functions here.
+    """
     x, y, z = template_mm
     infratentorial = z < np.clip(-16 - 0.45 * (y + 40), -40, 2)
     return infratentorial & (y < -18) & ((np.abs(x) < 60) | (z < -40))
@@ -41,6 +51,6 @@ def commissures(template_mm: np.ndarray) -> np.ndarray:
 def rooms(template_mm: np.ndarray) -> np.ndarray:
     """(X, Y, Z) int8: which room each voxel lies in."""
     found = np.where(template_mm[0] < 0, LEFT, RIGHT).astype(np.int8)
-    found[hindbrain(template_mm)] = HINDBRAIN
+    found[below_tentorium(template_mm)] = HINDBRAIN
     found[commissures(template_mm) | brain_stem(template_mm)] = OPEN
     return found

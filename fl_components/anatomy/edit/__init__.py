@@ -1,0 +1,1 @@
+"""Edits of anatomies: tumours moved, resized, composed anew, put in, added, taken out."""
