@@ -10,7 +10,6 @@ from typing import Final, Literal
 import numpy as np
 
 from fl_components.guard.secure_sum import KEY_BYTES, LEAST_SITES
-from fl_components.networks.build import declared_shapes
 from fl_components.study import Study
 from fl_components.vocabulary import N_TISSUES, SEQUENCES
 from privacy_eval.attacks.canaries import SALT_BYTES
@@ -74,6 +73,8 @@ def declare(task: Task, study: Study) -> Declaration:
 
 def training_fields(study: Study) -> Declaration:
     """What a round of training yields at a site: it leaves as it is, or under masks."""
+    from fl_components.networks.build import declared_shapes  # a site's own process, which trains nothing, goes without
+
     tensors = {name: Field(shape, "float32") for name, shape in declared_shapes(study).items()}
     return {**tensors, **dict.fromkeys(TRAINING_SCALARS, _SCALAR)}
 
