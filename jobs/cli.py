@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Console
 
+from jobs.cli_edit import edit_command
+from jobs.command import Format, Output, Run, run_command
 from jobs.default_command import DEFAULT, GroupWithDefault
-from privacy_eval.errors import InputError
 
 EXIT_CODES: Final = {"NO LEAK FOUND AT THE STATED POWER": 0, "LEAK": 1, "INCONCLUSIVE": 3, "VOID": 4}
 """Of `fedsynth audit` and `fedsynth report`, by verdict; 2 is bad input or a job that failed."""
@@ -36,34 +34,11 @@ ledger_app = typer.Typer(no_args_is_help=True, help="What left a site: whether i
 app.add_typer(ledger_app, name="ledger")
 site_app = typer.Typer(no_args_is_help=True, help="A hospital's own machine: whether it is ready to take part.")
 app.add_typer(site_app, name="site")
+app.command("edit")(edit_command)
 
 
-class Format(StrEnum):
-    """How the result is printed."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
-Run = Annotated[Path, typer.Argument(help="The run folder, such as runs/demo.")]
-Output = Annotated[Format, typer.Option("--format", help="json: exactly one JSON object on stdout, talk on stderr.")]
 Sites = Annotated[int, typer.Option(min=1, max=12, help="How many simulated hospitals.")]
 Rounds = Annotated[int | None, typer.Option(min=1, help="Rounds of federated training (default: the preset's).")]
-
-
-def run_command(command: Callable[[Any], dict[str, Any]], output: Format) -> dict[str, Any]:
-    """Run a command with its voice; what a user can mend is one line and exit code 2."""
-    from jobs.output import Talk
-    from jobs.watch import JobFailedError
-
-    talk = Talk(output is Format.JSON)
-    try:
-        result = command(talk)
-    except (InputError, JobFailedError) as error:
-        Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(f"fedsynth: {error}", style="red")
-        raise typer.Exit(2) from None
-    talk.result(result)
-    return result
 
 
 @cohort_app.command("simulate")
@@ -94,14 +69,18 @@ def cohort_check(run: Run, site: Annotated[str | None, typer.Option(help="One si
 
 
 @app.command("train")
-def train_command(run: Run, output: Output = Format.TEXT) -> None:
+def train_command(run: Run, resume: Annotated[bool, typer.Option(help="Go on with an unfinished training.")] = False,
+                  output: Output = Format.TEXT) -> None:
     """Train the generator over all sites under NVFlare; only its updates leave a site.
+
+    Where a site or the server fails, the training goes on from the last round by itself, if need be without the site,
+    which is asked again later.
 
     Example: fedsynth train runs/demo
     """
     from jobs.train import train
 
-    run_command(lambda talk: train(_folder(run), talk), output)
+    run_command(lambda talk: train(_folder(run), talk, resume=resume), output)
 
 
 @app.command("synthesize")

@@ -20,23 +20,26 @@ COMMENT_CODE: Final = 6
 MNI_CODE: Final = 4
 """NIfTI-1's code of a transform into MNI152 space, for qform and sform alike."""
 COMPRESSION: Final = 6
+SYNTHETIC: Final = b"SYNTHETIC volume, no real participant; see the header extension"
 
 
-def nifti_bytes(stored: np.ndarray, slope: float, affine: np.ndarray, mark: dict[str, Any]) -> bytes:
-    """A gzipped NIfTI-1 file marked synthetic, in its description and, with all of `mark` as JSON, in an extension.
+def nifti_bytes(stored: np.ndarray, slope: float, affine: np.ndarray, mark: dict[str, Any],
+                description: bytes = SYNTHETIC) -> bytes:
+    """A gzipped NIfTI-1 file marked, by default synthetic, in its description, and with all of `mark` in an extension.
 
     Args:
         stored: (X, Y, Z) integers as they are written.
         slope: what a reader multiplies them with.
         affine: voxel index to MNI RAS millimetres.
         mark: what is to be said of the volume's origin.
+        description: the header's, at most 79 bytes.
     """
     image = nib.Nifti1Image(stored, affine)
     header = image.header
     header.set_xyzt_units("mm")
     header.set_qform(affine, MNI_CODE)
     header.set_sform(affine, MNI_CODE)
-    header["descrip"] = b"SYNTHETIC volume, no real participant; see the header extension"
+    header["descrip"] = description
     header.extensions.append(nib.nifti1.Nifti1Extension(COMMENT_CODE, json_bytes(mark)))
     header.set_slope_inter(slope, 0)
     content = io.BytesIO()

@@ -123,8 +123,8 @@ def _add_focus(head: Head, edit: AddFocus, rng: np.random.Generator) -> Head:
 
 def _transplant(head: Head, edit: Transplant, rng: np.random.Generator, donor: Donor) -> Head:
     if head.lesions:
-        raise InputError(f"this brain has a tumour of {head.volume_ml:.1f} ml; the nearest edit that can is add_focus, or "
-                         "remove it first")
+        raise InputError(f"this brain has a tumour of {head.volume_ml:.1f} ml; the nearest edit that can is add_focus, "
+                         "or remove it first")
     biology = Biology()
     if edit.tumour is not None:
         shape = Shape(edit.tumour.volume_ml, 1 - edit.tumour.oedema, edit.tumour.necrosis)

@@ -88,7 +88,7 @@ def planted(head: Head, target: np.ndarray, shape: Shape, biology: Biology, rng:
 
 
 def resized(head: Head, index: int, voxels: Voxels) -> Lesion:
-    """The focus at another size or composition: its outline grows on by reaction-diffusion, or goes back to its core."""
+    """The focus at another size or composition: its outline grows on by reaction-diffusion, or goes back."""
     lesion, stamp = head.lesions[index], head.stamps[index]
     orders = present_orders(head, index)
     if voxels.whole > lesion.voxels.whole:
@@ -116,7 +116,8 @@ def present_orders(head: Head, index: int) -> Orders:
 
 def _arrival(head: Head, seed: np.ndarray, shape: Shape, biology: Biology, mobility: np.ndarray) -> np.ndarray:
     traits = TumourTraits(shape.volume_ml, shape.core_share, 0.0, biology.white_preference, 0.0, biology.roughness)
-    return arrival_times(head.pushed.tissues, seed[None], np.zeros(1), traits, head.grid.spacing_mm, mobility, head.rooms)
+    return arrival_times(head.pushed.tissues, seed[None], np.zeros(1), traits, head.grid.spacing_mm, mobility,
+                         head.rooms)
 
 
 def _lesion(head: Head, arrival: np.ndarray, wobble: np.ndarray, voxels: Voxels, biology: Biology) -> Lesion:

@@ -22,7 +22,7 @@ class Head:
     Attributes:
         grid: its voxels.
         brain: healthy, as `reference` had pushed it.
-        reference: velocity of the push that `brain` shows already: zeros where the brain is known from before any tumour.
+        reference: velocity of the push that `brain` shows already; zeros where it is known from before any tumour.
         lesions: the foci, in the order in which they came.
     """
 

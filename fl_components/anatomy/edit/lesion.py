@@ -1,7 +1,7 @@
 """One focus of a tumour, as three orders in which its voxels become whole tumour, core and necrosis.
 
-An order is a number a voxel; the focus of a given volume is the voxels that come first. So volumes are met to the voxel,
-the three regions are nested by construction, and growing or shrinking goes through the shapes that the orders hold.
+An order is a number a voxel; the focus of a given volume is the voxels that come first. So volumes are met to the
+voxel, the three regions are nested by construction, and growing or shrinking goes through the shapes that orders hold.
 """
 
 from __future__ import annotations
@@ -127,8 +127,8 @@ def orders_of(labels: np.ndarray, allowed: np.ndarray, spacing_mm: float, seated
     """Orders that give back a present focus exactly, and shrink it towards its core.
 
     Inside, a voxel's place between the core and the outline: its distance from the one over the sum of both distances.
-    Just outside, the distance. The core's and the necrosis' orders are signed distances from their present borders; where
-    there is none, the depth inside the region around.
+    Just outside, the distance. The core's and the necrosis' orders are signed distances from their present borders;
+    where there is none, the depth inside the region around.
 
     Args:
         labels: (X, Y, Z) labels of this focus alone, 0 elsewhere.

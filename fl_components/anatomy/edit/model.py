@@ -165,7 +165,8 @@ class EditFile(SettingsFile):
         """Read an edit file, or the record that a run of it left.
 
         Raises:
-            InputError: if it is missing, damaged, newer, has unknown keys or values out of range, or contradicts itself.
+            InputError: if it is missing, damaged, newer, has unknown keys or values out of range, or edits in it
+                contradict each other.
         """
         return cls.parse(read_json(path), str(path))
 

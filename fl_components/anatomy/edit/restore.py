@@ -1,8 +1,8 @@
 """What lay below a given tumour, and how far it pushed: estimates from the other hemisphere.
 
-A given anatomy does not say what it was before its tumour. Two assumptions restore it. The push is the one whose undoing
-makes the two halves most alike, among pushes of the kind that our tumours make. The tissue below the tumour is what lies
-at the mirrored place of the other half, after that undoing; where tumour is there too, or nothing, the nearest healthy
+A given anatomy does not say what it was before its tumour. Two assumptions restore it. The push is of the kind that our
+tumours make, and strong enough that its undoing makes the two halves alike. The tissue below the tumour is what lies at
+the mirrored place of the other half, after that undoing; where tumour is there too, or nothing, the nearest healthy
 tissue. Folds of the cortex are not symmetric, so what is restored is plausible, not true.
 """
 
@@ -22,6 +22,8 @@ from fl_components.vocabulary import BACKGROUND, CSF, ENHANCING, HEALTHY, NECROT
 
 PUSH_SHARES: Final = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 """Pushes that are tried, as shares of the core's radius."""
+USUAL_SHARE: Final = 0.275
+"""Mean push of the tumours we sample. Symmetry alone says little of a small one, so the two are averaged."""
 BLUR_MM: Final = 6.0
 """Halves are compared this blurred: ventricles and lobes, not folds."""
 
@@ -43,7 +45,10 @@ def template_coordinates(labels: np.ndarray, grid: Grid) -> np.ndarray:
 
 
 def symmetric_push(labels: np.ndarray, grid: Grid) -> tuple[float, np.ndarray]:
-    """The push whose undoing makes the halves most alike: its share of the core's radius, and its velocity."""
+    """The push to be undone: its share of the core's radius, and its velocity.
+
+    Half-way between the one whose undoing makes the halves most alike, and the usual one.
+    """
     spacing = grid.spacing_mm
     core = (labels == NECROTIC) | (labels == ENHANCING)
     inside = (labels != BACKGROUND).astype(np.float32)
@@ -54,8 +59,8 @@ def symmetric_push(labels: np.ndarray, grid: Grid) -> tuple[float, np.ndarray]:
         return 0.0, unit
     maps = np.concatenate([one_hot(labels), tumour[None].astype(np.float32)])
     unlike = {share: _unlike(_undone(maps, share * unit, spacing), spacing) for share in PUSH_SHARES}
-    best = min(unlike, key=lambda share: unlike[share])
-    return best, best * unit
+    share = (min(unlike, key=lambda tried: unlike[tried]) + USUAL_SHARE) / 2
+    return share, share * unit
 
 
 def restored(labels: np.ndarray, push: np.ndarray, grid: Grid) -> np.ndarray:

@@ -95,4 +95,6 @@ def _resized(head: Head, factor: float) -> Head:
 
 
 def _suggestion(head: Head, edit: Resize, volume_ml: float) -> str:
-    return f"volume_ml = {volume_ml:.1f}" if edit.volume_ml is not None else f"factor = {volume_ml / head.volume_ml:.3g}"
+    if edit.volume_ml is not None:
+        return f"volume_ml = {volume_ml:.1f}"
+    return f"factor = {volume_ml / head.volume_ml:.3g}"
