@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 import time
+import uuid
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -24,9 +25,9 @@ from benchmarks.results import quartiles, write_result
 from fl_components.cohort.cohort import Cohort
 from fl_components.study import Study
 from fl_components.toml_model import read_toml
+from jobs.engine import Heartbeats, Job, JobFailedError
 from jobs.run_folder import RunFolder
-from jobs.simulation import run_in_simulator
-from jobs.watch import Heartbeats, JobFailedError
+from jobs.simulation import Simulator
 from privacy_eval.errors import InputError
 
 ROUNDS: Final = 2
@@ -85,7 +86,7 @@ def time_federated(run: RunFolder) -> Federated:
         if beats and not first:
             first.append(last)
 
-    run_in_simulator("train", run, study, run.sites(study), watch)
+    Simulator(run).run(Job("train", study, tuple(study.sites), uuid.uuid4().hex, study.training.rounds), watch)
     return Federated(first[0] - started, last - first[0], time.perf_counter() - last)
 
 

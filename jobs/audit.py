@@ -2,39 +2,61 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from fl_components.cohort.cohort import Cohort
 from fl_components.server.release_manifest import release_digest, verify_release
-from fl_components.study import Study
+from jobs.engine import Engine, Heartbeats, Job, JobFailedError, JobRefusedError, Progress
 from jobs.output import Talk
 from jobs.report import report
 from jobs.run_folder import RunFolder
-from jobs.simulation import run_in_simulator
-from jobs.watch import Engine, Heartbeats
+from jobs.simulation import Simulator
+
+_TRIES: Final = 3
 
 
-def audit(run: RunFolder, talk: Talk, engine: Engine = run_in_simulator) -> dict[str, Any]:
-    """Audit the run's release at all its sites, in the simulator unless told otherwise, and write the report.
+def audit(run: RunFolder, talk: Talk, engine: Engine | None = None) -> dict[str, Any]:
+    """Audit the run's release at every site that trained its generator, and write the report.
+
+    An audit needs all of them; a job in which one dies or is silent is submitted again, three times at most.
+
+    Args:
+        run: where everything is.
+        talk: progress.
+        engine: runs the job; NVFlare's simulator unless given.
 
     Raises:
         InputError: if the release is missing or was changed, or a cohort is not prepared.
         JobFailedError: if a site or the server failed.
     """
     study = run.study()
-    sites = run.sites(study)
+    engine = engine or Simulator(run)
     verify_release(run.release)
-    for site in sites:
-        Cohort.load(site, study)
-    with talk.stage(f"Auditing release {release_digest(run.release)[:12]} at {len(sites)} sites") as advance:
-        engine("audit", run, study, sites, lambda beats: advance(*_progress(study, beats)))
+    job = Job("audit", study, run.server.contributors(study))
+    for site in engine.local_sites():
+        if site.name in job.sites:
+            Cohort.load(site, study)
+    title = f"Auditing release {release_digest(run.release)[:12]} at {len(job.sites)} sites"
+    with talk.stage(title) as advance, engine:
+        _run(engine, job, talk, lambda beats: advance(*_progress(job, beats)))
     return report(run, talk)
 
 
-def _progress(study: Study, beats: Heartbeats) -> tuple[float, str]:
+def _run(engine: Engine, job: Job, talk: Talk, on_progress: Progress) -> None:
+    for left in reversed(range(_TRIES)):
+        try:
+            engine.run(job, on_progress)
+            return
+        except JobFailedError as error:
+            if isinstance(error, JobRefusedError) or not left:
+                raise
+            talk.say(f"The audit is submitted again: {error}")
+
+
+def _progress(job: Job, beats: Heartbeats) -> tuple[float, str]:
     auditing = [beat for beat in beats.values() if beat.get("task") == "audit"]
     if not auditing:
         return 0.0, "sending the release"
-    share = sum(beat["done"] / beat["steps"] for beat in auditing) / len(study.sites)
+    share = sum(beat["done"] / beat["steps"] for beat in auditing) / len(job.sites)
     attacking = any(beat["done"] >= beat["steps"] / 2 for beat in auditing)
     return share, "attacking" if attacking else "querying the generator"

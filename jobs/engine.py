@@ -22,8 +22,8 @@ class Job:
     """One submission.
 
     `sites` are asked, in the study's order; the others are left out. A training of many rounds can take several jobs:
-    `training` (32 hexadecimal digits) is its identity, `until` the round, counted from 1, after which this job ends;
-    the server goes on from its checkpoint of that training, if it has one.
+    `training` (32 hexadecimal digits) is its identity, `until` the round, counted from 1, after which this job ends at
+    the latest; the server goes on from its checkpoint of that training, if it has one.
     """
 
     name: JobName
@@ -46,6 +46,10 @@ class JobFailedError(RuntimeError):
         self.sites = tuple(sites)
 
 
+class JobRefusedError(JobFailedError):
+    """A party said itself why it cannot do its part: the same job would end the same way again."""
+
+
 class Engine(Protocol):
     """Runs jobs one after the other. Entering it starts what they need; leaving it ends every process it started,
     also after an error."""
@@ -65,7 +69,10 @@ class Engine(Protocol):
         ...
 
     def local_sites(self) -> list[Site]:
-        """The study's sites whose files are on this machine; none in a federation across hospitals."""
+        """The study's sites whose files are on this machine; none in a federation across hospitals.
+
+        Can be asked before the engine is entered.
+        """
         ...
 
     def present(self) -> frozenset[str] | None:
@@ -80,6 +87,7 @@ class Engine(Protocol):
         "paused".
 
         Raises:
+            JobRefusedError: if a site or the server said why it cannot.
             JobFailedError: if a site or the server failed, or NVFlare ended it; no process of this job is left.
         """
         ...

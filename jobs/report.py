@@ -50,12 +50,12 @@ def report(run: RunFolder, talk: Talk) -> dict[str, Any]:
         canaries, told = canary_section(study, audited["canaries"])
         # A generator may have been trained elsewhere.
         trained = run.server.result("train") if run.server.result_file("train").exists() else {}
-        warnings = [*_warnings(sites), *_left_out(trained), *told]
+        warnings = [*_warnings(sites), *_left_out(trained), *_not_asked(study, audited), *told]
         sections = _sections(run, study, sites, audited, simulated)
         data = _public(result, simulated=simulated, warnings=warnings, canaries=canaries)
         _write(run.audit, data, sections)
         advance(0.8, "the sites' own editions")
-        internal = [str(page) for site in sites
+        internal = [str(page) for site in sites if site.name in audited["sites"]
                     if (page := _internal(site, study, result, sections, warnings, canaries, simulated))]
     return {"verdict": data["verdict"], "report": str(run.audit / "report.html"),
             "json": str(run.audit / "report.json"), "internal": internal}
@@ -143,6 +143,11 @@ def _left_out(trained: Mapping[str, Any]) -> list[str]:
               for (site, reason), rounds in rejected.items())]
 
 
+def _not_asked(study: Study, audited: Mapping[str, Any]) -> list[str]:
+    return [f"Site '{site}' was not asked in the audit: no update of it is in the generator."
+            for site in study.sites if site not in audited["sites"]]
+
+
 def _rounds(numbers: Sequence[int]) -> str:
     return f"round{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
 
@@ -163,8 +168,8 @@ def _sections(run: RunFolder, study: Study, sites: Sequence[Site], audited: dict
         provenance={name: str(value) for name, value in facts.items()},
         methods=[
             f"A conditional 3D GAN was trained in {training.rounds} rounds of {training.local_steps} steps at "
-            f"{len(sites)} sites; each site returned the generator's update and three mean losses a round, and its "
-            "discriminator and scans stayed.",
+            f"{len(run.server.contributors(study))} sites; each site returned the generator's update and three mean "
+            "losses a round, and its discriminator and scans stayed.",
             f"{study.synthesis.volumes} volumes were made from sampled anatomies and contrasts drawn from the sites' "
             "summaries; no patient's mask was used."])
 

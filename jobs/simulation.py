@@ -8,57 +8,72 @@ import shutil
 import subprocess
 import sys
 import uuid
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from fl_components.environment import RUN_VARIABLE
 from fl_components.site import Site
-from fl_components.study import Study
+from jobs.engine import Job, Progress
 from jobs.run_folder import RunFolder
-from jobs.watch import MARKER, Progress, end_all, forget, watch
+from jobs.watch import MARKER, end_all, forget, watch
 
 
-def run_in_simulator(job: str, run: RunFolder, study: Study, sites: Sequence[Site],
-                     on_progress: Progress) -> dict[str, Any]:
-    """Run a job with every site in a process of its own on this machine.
+class Simulator:
+    """The engine with every site in a process of its own on this machine (`jobs.engine.Engine`).
 
     Args:
-        job: "train" or "audit".
         run: where everything is.
-        study: the study.
-        sites: its sites, all on this machine.
-        on_progress: called a few times a second with every site's heartbeat.
-
-    Returns:
-        The job's result, status "done" (`ServerHome.result`).
-
-    Raises:
-        JobFailedError: if a site died or failed, the server refused, or the simulator ended early. No process is
-            left behind, whether it returns or raises.
     """
-    marker = uuid.uuid4().hex
-    workspace = _fresh_workspace(job, run, study)
-    forget(job, run, sites)
-    log = run.nvflare / f"{job}.log"
-    environment = {**os.environ, RUN_VARIABLE: str(run.path.resolve()), MARKER: marker, "OMP_NUM_THREADS": "1",
-                   "PYTHONWARNINGS": "ignore"}
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "jobs.simulation", job, str(run.path.resolve()), str(workspace.parent)],
-            env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, process_group=0)
-        try:
-            return watch(process, "the simulator", job, run, sites, log, on_progress)
-        finally:
-            end_all(marker)
-            process.wait()
+
+    def __init__(self, run: RunFolder) -> None:
+        self.folder = run
+        self._jobs = 0
+
+    def __enter__(self) -> Self:
+        """Nothing to start: each job brings its own processes."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        """Nothing to end."""
+
+    def local_sites(self) -> list[Site]:
+        """See `Engine`."""
+        return self.folder.sites(self.folder.study())
+
+    def present(self) -> frozenset[str] | None:
+        """See `Engine`; not known: a job starts its sites."""
+        return None
+
+    def run(self, job: Job, on_progress: Progress) -> dict[str, Any]:
+        """See `Engine`."""
+        marker = uuid.uuid4().hex
+        workspace = _fresh_workspace(job, self.folder)
+        sites = [site for site in self.local_sites() if site.name in job.sites]
+        forget(job.name, self.folder, sites)
+        self._jobs += 1
+        log = self.folder.nvflare / f"{job.name}{f'-{self._jobs}' if self._jobs > 1 else ''}.log"
+        environment = {**os.environ, RUN_VARIABLE: str(self.folder.path.resolve()), MARKER: marker,
+                       "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+        asked = json.dumps({"name": job.name, "sites": job.sites, "training": job.training, "until": job.until})
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "jobs.simulation", asked, str(self.folder.path.resolve()),
+                 str(workspace.parent)],
+                env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, process_group=0)
+            try:
+                return watch(process, "the simulator", job.name, self.folder, sites, log, on_progress)
+            finally:
+                end_all(marker)
+                process.wait()
 
 
-def _fresh_workspace(job: str, run: RunFolder, study: Study) -> Path:
+def _fresh_workspace(job: Job, run: RunFolder) -> Path:
     """The simulator's workspace with our classes allowed: it takes the list only from there."""
     from jobs.recipes import CLASS_ALLOW_LIST
 
-    workspace = (run.nvflare / f"{study.name}-{job}").resolve()
+    workspace = (run.nvflare / f"{job.study.name}-{job.name}").resolve()
     shutil.rmtree(workspace, ignore_errors=True)
     local = workspace / "local"
     local.mkdir(parents=True)
@@ -67,18 +82,18 @@ def _fresh_workspace(job: str, run: RunFolder, study: Study) -> Path:
     return workspace
 
 
-def _simulate(job: str, run: Path, workspace_root: Path) -> None:
+def _simulate(job: Job, workspace_root: Path) -> None:
     """Inside the process: build the recipe and run it."""
     from nvflare.recipe import SimEnv
 
     from jobs.recipes import FedsynthRecipe
 
-    study = RunFolder(run).study()
-    clients = list(study.sites)
-    recipe = FedsynthRecipe("train" if job == "train" else "audit", study)
-    recipe.execute(SimEnv(clients=clients, num_threads=len(clients), workspace_root=str(workspace_root),
-                          log_config="concise"))
+    clients = list(job.sites)
+    FedsynthRecipe(job).execute(SimEnv(clients=clients, num_threads=len(clients), workspace_root=str(workspace_root),
+                                       log_config="concise"))
 
 
 if __name__ == "__main__":
-    _simulate(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
+    _asked = json.loads(sys.argv[1])
+    _simulate(Job(**{**_asked, "study": RunFolder(Path(sys.argv[2])).study(), "sites": tuple(_asked["sites"])}),
+              Path(sys.argv[3]))

@@ -1,57 +1,73 @@
-"""`fedsynth train`: the federated training job."""
+"""`fedsynth train`: the federated training, in one job of NVFlare or, where something fails, in several."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fl_components.client.heartbeat import heartbeat_file
 from fl_components.cohort.cohort import Cohort
-from fl_components.json_file import read_json, write_json
+from fl_components.json_file import read_json
 from fl_components.site import Site
-from fl_components.study import Study
+from jobs.engine import Engine, Heartbeats
 from jobs.output import Advance, Talk
-from jobs.provenance import provenance
+from jobs.relay import Relay
+from jobs.resume import TrainingRecord, unfinished_rounds
 from jobs.run_folder import RunFolder
-from jobs.simulation import run_in_simulator
-from jobs.watch import Engine, Heartbeats
+from jobs.simulation import Simulator
 
 
-def train(run: RunFolder, talk: Talk, engine: Engine = run_in_simulator) -> dict[str, Any]:
-    """Train the study's generator over all its sites, in NVFlare's simulator unless another engine is given.
+def train(run: RunFolder, talk: Talk, engine: Engine | None = None, resume: bool = False) -> dict[str, Any]:
+    """Train the study's generator over all its sites.
+
+    Args:
+        run: where everything is.
+        talk: progress.
+        engine: runs the jobs; NVFlare's simulator unless given.
+        resume: go on with the unfinished training of the run folder instead of starting anew.
 
     Returns:
-        Rounds, the generator's path and the last losses.
+        The training's identity, rounds, number of jobs, the generator's path and the last losses.
 
     Raises:
-        InputError: if the study, a site or its prepared cohort is missing or invalid.
-        JobFailedError: if a site or the server failed.
+        InputError: if the study, a site or its prepared cohort is missing or invalid, or there is nothing to resume.
+        JobFailedError: if the training cannot go on.
     """
     study = run.study()
-    sites = run.sites(study)
+    engine = engine or Simulator(run)
+    sites = engine.local_sites()
     for site in sites:
         Cohort.load(site, study)  # what cannot work is said before anything starts
+    record = TrainingRecord.resumed(run, study) if resume else _begun(run, talk)
+    record.write("unfinished")
     settings = study.training
-    title = f"Training {settings.rounds} rounds × {settings.local_steps} steps at {len(sites)} sites"
-    with talk.stage(title) as advance:
-        result = engine("train", run, study, sites, _progress(study, sites, advance))
+    title = f"Training {settings.rounds} rounds × {settings.local_steps} steps at {len(study.sites)} sites"
+    with talk.stage(title) as advance, engine:
+        result = Relay(record, engine, talk, _progress(record, advance)).run()
     last = [row for row in result["curves"] if row["round"] == settings.rounds]
-    made = {"rounds": result["rounds"], "generator": str(run.server.generator_file),
-            "l1_by_site": {row["site"]: round(row["loss.l1"], 4) for row in last},
-            "precision": _precisions(sites)}
-    write_json(run.training_file, made | {"provenance": provenance(study)})
-    return made
+    made = {"generator": str(run.server.generator_file), "precision": _precisions(sites),
+            "l1_by_site": {row["site"]: round(row["loss.l1"], 4) for row in last}}
+    record.write("done", **made)
+    return {"training": record.training, "rounds": record.rounds, "jobs": len(record.jobs), **made}
 
 
-def _progress(study: Study, sites: Sequence[Site], advance: Advance) -> Any:  # noqa: ANN401 - a callback
-    total = study.training.rounds * study.training.local_steps * len(sites)
+def _begun(run: RunFolder, talk: Talk) -> TrainingRecord:
+    study = run.study()
+    if rounds := unfinished_rounds(run):
+        talk.say(f"An unfinished training of {rounds} rounds is given up; --resume would have gone on with it")
+    run.server.checkpoint_file.unlink(missing_ok=True)
+    return TrainingRecord.begun(run, study)
+
+
+def _progress(record: TrainingRecord, advance: Advance) -> Callable[[Heartbeats], None]:
+    settings = record.study.training
 
     def on_progress(beats: Heartbeats) -> None:
         training = [beat for beat in beats.values() if beat.get("task") == "train"]
-        done = sum(beat["round"] * study.training.local_steps + beat["done"] for beat in training)
+        shares = [(beat["round"] + beat["done"] / settings.local_steps) / settings.rounds for beat in training]
         rounds = {beat["round"] + 1 for beat in training}
-        note = f"round {min(rounds)} of {study.training.rounds}" if rounds else "starting NVFlare"
-        advance(done / total, note)
+        note = f"round {min(rounds)} of {settings.rounds}" if rounds else "starting NVFlare"
+        advance(max(record.rounds / settings.rounds, sum(shares) / max(len(shares), 1)), note)
 
     return on_progress
 

@@ -15,7 +15,6 @@ from fl_components.client.executor import SiteExecutor, stop_if
 from fl_components.client.generator_errors import discriminator_scores, generator_errors, generator_weights
 from fl_components.client.heartbeat import Heartbeat
 from fl_components.client.open_site import OpenSite
-from fl_components.client.train_executor import training_state
 from fl_components.cohort.canaries import Canaries, plant_canaries
 from fl_components.cohort.cohort import Cohort
 from fl_components.cohort.split import Part
@@ -24,6 +23,7 @@ from fl_components.guard.declaration import audit_setting, declare
 from fl_components.guard.secure_sum import MaskKey, keys_among
 from fl_components.networks.embedding import EmbeddingSpace
 from fl_components.study import Study
+from fl_components.training.states import latest_state
 from privacy_eval.attacks.nearest import nearest_release_scores
 from privacy_eval.attacks.reconstruction import reconstruction_scores
 from privacy_eval.site.answer import SiteStatistics, take_counts
@@ -96,7 +96,7 @@ class AuditExecutor(SiteExecutor):
         errors = generator_errors(study, generator_weights(data, GENERATOR), members, holdout, on_subject)
         evidence = SiteEvidence(
             images_of(members), images_of(holdout), images_of(unseen), errors, (study.grid.spacing_mm,) * 3,
-            discriminator_scores(study, training_state(site), members, holdout))
+            discriminator_scores(study, latest_state(site.state), members, holdout))
         minimum = max(site.policy.minimum_subjects, study.audit.minimum_subjects)
         told = study.audit.epsilon is None and not audit_setting(study).summed  # else no count of this site is seen
         least = site.policy.minimum_count if told else 1

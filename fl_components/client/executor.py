@@ -76,7 +76,8 @@ class SiteExecutor(Executor):
         if self._opened is None:
             opened = open_site(fl_ctx, self.study_hash)
             torch.set_num_threads(opened.site.compute.threads)
-            self._opened = opened, Guard(opened.site, opened.study), Heartbeat(opened.site.state)
+            self._opened = opened, Guard(opened.site, opened.study), Heartbeat(
+                opened.site.state, fl_ctx.get_job_id())
         return self._opened
 
 

@@ -17,6 +17,7 @@ from fl_components.networks.generator import Generator
 from fl_components.networks.precision import Precision, choose_precision
 from fl_components.networks.render import render
 from fl_components.study import Study
+from fl_components.training.states import read_state
 from privacy_eval.site.evidence import GeneratorErrors, PairedErrors
 
 DRAWS: Final = {"exact": 2, "site": 1}
@@ -90,14 +91,14 @@ def brain_error(images: np.ndarray, subject: Subject) -> float:
 
 
 @torch.inference_mode()
-def discriminator_scores(study: Study, state_file: Path, members: Sequence[Subject],
+def discriminator_scores(study: Study, state_file: Path | None, members: Sequence[Subject],
                          holdout: Sequence[Subject]) -> PairedErrors | None:
     """T5: the mean patch score of the site's own discriminator on each subject; None if it keeps none."""
-    if not state_file.exists():
+    if state_file is None:
         return None
     precision = choose_precision(study.training.precision)
     discriminator = build_discriminator(study, 0)
-    discriminator.load_state_dict(torch.load(state_file, weights_only=True)["discriminator"])
+    discriminator.load_state_dict(read_state(state_file)["discriminator"])
     placed = precision.place(discriminator)
 
     def score(subject: Subject) -> float:

@@ -17,11 +17,15 @@ class Heartbeat:
 
     Whoever runs the site's process (in a simulation, the command that started it) reads it for its progress bar and
     to see that the process lives. It never leaves the site.
+
+    Args:
+        state: the site's state folder.
+        nvflare_job: NVFlare's identifier of the job, so that an earlier job's heartbeat is not taken for this one's.
     """
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, nvflare_job: str | None = None) -> None:
         self.path = heartbeat_file(state)
-        self._content: dict[str, Any] = {"pid": os.getpid()}
+        self._content: dict[str, Any] = {"pid": os.getpid(), "nvflare_job": nvflare_job}
         self._written = 0.0
 
     def begin(self, task: str, round_number: int, steps: int) -> None:

@@ -16,17 +16,23 @@ from fl_components.client.open_site import OpenSite
 from fl_components.cohort.canaries import Canaries, plant_canaries
 from fl_components.cohort.cohort import Cohort
 from fl_components.cohort.subject import Subject
-from fl_components.site import Site
 from fl_components.training.local import LocalTrainer
+from fl_components.training.states import keep_only, training_folder
 
 
 class TrainExecutor(SiteExecutor):
-    """Answers "summarise" and "train"."""
+    """Answers "summarise" and "train".
+
+    Args:
+        study_hash: see the base class.
+        training: identity of the training, 32 hexadecimal digits; what the site keeps of any other is removed.
+    """
 
     data_kind = DataKind.WEIGHT_DIFF
 
-    def __init__(self, study_hash: str) -> None:
+    def __init__(self, study_hash: str, training: str) -> None:
         super().__init__(study_hash)
+        self.training = training
         self._members: list[Subject] | None = None
         self._canaries: Canaries | None = None
 
@@ -38,6 +44,8 @@ class TrainExecutor(SiteExecutor):
                heartbeat: Heartbeat, abort_signal: Signal) -> dict[str, np.ndarray]:
         """See the base class."""
         members = self._load_members(opened)
+        states = training_folder(opened.site.state, self.training)
+        keep_only(states)
         if task == "summarise":
             heartbeat.begin(task, round_number, 1)
             summary = summarise_contrast(members, opened.site.policy.minimum_count)
@@ -45,7 +53,7 @@ class TrainExecutor(SiteExecutor):
                 summary["canaries.commitment"] = digest_bytes(self._plant(opened).coins.commitment)
             heartbeat.end()
             return {**summary, "simulated": scalar(opened.site.data.simulated)}
-        return self._train(members, round_number, data, opened, heartbeat, abort_signal)
+        return self._train(members, states, round_number, data, opened, heartbeat, abort_signal)
 
     def _load_members(self, opened: OpenSite) -> list[Subject]:
         if self._members is None:
@@ -58,9 +66,9 @@ class TrainExecutor(SiteExecutor):
             self._canaries = plant_canaries(opened.site, opened.study, len(self._load_members(opened)))
         return self._canaries
 
-    def _train(self, members: list[Subject], round_number: int, data: Mapping[str, np.ndarray], opened: OpenSite,
-               heartbeat: Heartbeat, abort_signal: Signal) -> dict[str, np.ndarray]:
-        site, study = opened
+    def _train(self, members: list[Subject], states: Path, round_number: int, data: Mapping[str, np.ndarray],
+               opened: OpenSite, heartbeat: Heartbeat, abort_signal: Signal) -> dict[str, np.ndarray]:
+        study = opened.study
         steps = study.training.local_steps
         heartbeat.begin("train", round_number, steps)
 
@@ -69,7 +77,7 @@ class TrainExecutor(SiteExecutor):
             heartbeat.step(done)
 
         planted = self._plant(opened).planted if study.canaries.per_site else []
-        trainer = LocalTrainer(study, [*members, *planted], training_state(site), training_seed(opened))
+        trainer = LocalTrainer(study, [*members, *planted], states, training_seed(opened))
         result = trainer.train(dict(data), round_number, steps, on_step)
         heartbeat.end(precision=result.precision)
         losses = result.losses
@@ -80,11 +88,6 @@ class TrainExecutor(SiteExecutor):
 def digest_bytes(digest: str) -> np.ndarray:
     """A hexadecimal digest as the bytes of a field."""
     return np.frombuffer(bytes.fromhex(digest), np.uint8)
-
-
-def training_state(site: Site) -> Path:
-    """Where a site keeps its discriminator between tasks; it never leaves."""
-    return site.state / "training" / "state.pt"
 
 
 def training_seed(opened: OpenSite) -> int:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from fl_components.durable import sync_folder
 from fl_components.guard.chain import GENESIS, from_line
 from privacy_eval.errors import InputError
 
@@ -74,12 +75,3 @@ def write_anchor(path: Path, anchor: Anchor) -> None:
         os.fsync(stream.fileno())
     partial.replace(path)
     sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Wait until the names of a folder's files are on disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from fl_components.guard.anchor import NOTHING, Anchor, anchor_of, last_hash, read_anchor, sync_folder, write_anchor
+from fl_components.durable import sync_folder
+from fl_components.guard.anchor import NOTHING, Anchor, anchor_of, last_hash, read_anchor, write_anchor
 from fl_components.guard.chain import break_of_entries, break_of_lines, chained, from_line, to_line
 from fl_components.guard.torn import TornFile
 from fl_components.links import require_no_link

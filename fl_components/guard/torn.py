@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from fl_components.guard.anchor import sync_folder
+from fl_components.durable import sync_folder
 from privacy_eval.errors import InputError
 
 

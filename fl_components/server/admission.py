@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 
 from fl_components.guard.declaration import TRAINING_SCALARS, declare, refusal, tensor_norm
+from fl_components.server.ask import Answers, MissingSitesError, Replies
 from fl_components.study import Study
-
-if TYPE_CHECKING:
-    from fl_components.server.ask import Answers, Replies
 
 _LONGEST_REASON: Final = 200
 
@@ -24,13 +22,23 @@ class Admission:
 
     An update that repeats one of the site's earlier ones bit by bit is rejected: training draws afresh each round, so
     it was not trained from this round's weights. Somebody who alters a copy by a bit passes, within the norm bound.
+
+    Args:
+        study: what is admitted.
+        rejected, absent, seen: of the rounds before, where a training goes on; `seen` lists site and digest of every
+            update that was judged well.
     """
 
-    def __init__(self, study: Study) -> None:
+    def __init__(self, study: Study, rejected: Iterable[dict[str, Any]] = (), absent: Iterable[dict[str, Any]] = (),
+                 seen: Iterable[Sequence[str]] = ()) -> None:
         self.study = study
-        self.rejected: list[dict[str, Any]] = []
-        self.absent: list[dict[str, Any]] = []
-        self._seen: set[tuple[str, str]] = set()
+        self.rejected, self.absent = list(rejected), list(absent)
+        self._seen = {(site, digest) for site, digest in seen}
+
+    @property
+    def seen(self) -> list[list[str]]:
+        """Site and digest of every update that was judged well, sorted."""
+        return sorted(map(list, self._seen))
 
     def admit(self, round_number: int, replies: Replies) -> Answers:
         """The updates that count, in the study's order of sites.
@@ -40,7 +48,9 @@ class Admission:
             replies: what came.
 
         Raises:
-            RuntimeError: naming everybody left out, if fewer than the study's minimum remain.
+            MissingSitesError: naming everybody left out, if fewer than the study's minimum remain because sites did
+                not answer.
+            RuntimeError: the same, if all who were asked answered.
         """
         judged = {site: self._refusal(site, replies.answers[site]) for site in self.study.sites
                   if site in replies.answers}
@@ -52,8 +62,9 @@ class Admission:
         if len(updates) < least:
             lost = [*(f"site '{site}' rejected: {reason}" for site, reason in refusals),
                     *(["no usable answer from site(s) " + ", ".join(replies.absent)] if replies.absent else [])]
-            raise RuntimeError(f"round {round_number + 1} has {len(updates)} admitted update(s), the study's "
-                               f"federation.minimum_updates is {least}: {'; '.join(lost)}; see the site's own log")
+            reason = (f"round {round_number + 1} has {len(updates)} admitted update(s), the study's "
+                      f"federation.minimum_updates is {least}: {'; '.join(lost)}; see the site's own log")
+            raise MissingSitesError(reason, replies.absent) if replies.absent else RuntimeError(reason)
         return updates
 
     def _refusal(self, site: str, fields: Mapping[str, np.ndarray]) -> str | None:

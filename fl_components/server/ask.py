@@ -1,9 +1,9 @@
-"""Asking every site of the study one thing, and naming who did not answer."""
+"""Asking sites one thing, and naming who did not answer."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -24,9 +24,22 @@ class Replies(NamedTuple):
     refused: list[tuple[str, str]]
 
 
-def ask_round(controller: ModelController, study: Study, task: str, data: Mapping[str, np.ndarray],
-              round_number: int) -> Replies:
-    """Send a task to all sites of the study and wait for all, at most `federation.round_timeout_s`.
+class MissingSitesError(RuntimeError):
+    """A job cannot go on for want of answers.
+
+    Args:
+        message: one line.
+        sites: who was asked and was silent or failed.
+    """
+
+    def __init__(self, message: str, sites: Sequence[str]) -> None:
+        super().__init__(message)
+        self.sites = tuple(sites)
+
+
+def ask_round(controller: ModelController, study: Study, sites: Sequence[str], task: str,
+              data: Mapping[str, np.ndarray], round_number: int) -> Replies:
+    """Send a task to sites of the study and wait for all of them, at most `federation.round_timeout_s`.
 
     A site's name is NVFlare's authenticated one, not its claim. Which question a reply answers is settled by the task
     id that NVFlare draws for each: a reply that repeats an earlier one, or comes too late, matches no open task and is
@@ -35,20 +48,21 @@ def ask_round(controller: ModelController, study: Study, task: str, data: Mappin
 
     Args:
         controller: the controller that runs.
-        study: its sites are asked.
+        study: how long to wait.
+        sites: who is asked.
         task: the task's name.
         data: arrays sent along; NVFlare sends no empty task.
         round_number: counted from 0.
     """
     model = FLModel(params=dict(data), params_type=ParamsType.FULL, current_round=round_number)
     replies = controller.send_model_and_wait(
-        task_name=task, data=model, targets=list(study.sites), min_responses=None,
+        task_name=task, data=model, targets=list(sites), min_responses=None,
         timeout=math.ceil(study.federation.round_timeout_s))
     answers: Answers = {}
     refused: list[tuple[str, str]] = []
     for reply in replies:
         name, claimed = str(reply.meta["client_name"]), reply.current_round
-        if name not in study.sites:
+        if name not in sites:
             refused.append((name, "it was not asked"))
         elif claimed not in (None, round_number):
             refused.append((name, f"it claims to be of round {_one_higher(claimed)}, not {round_number + 1}"))
@@ -57,7 +71,7 @@ def ask_round(controller: ModelController, study: Study, task: str, data: Mappin
         else:
             answers[name] = _fields(reply)
     heard = {*answers, *(name for name, _ in refused)}
-    return Replies(answers, [site for site in study.sites if site not in heard], refused)
+    return Replies(answers, [site for site in sites if site not in heard], refused)
 
 
 def _one_higher(claimed: object) -> str:
@@ -69,17 +83,18 @@ def _fields(reply: FLModel) -> dict[str, np.ndarray]:
     return {str(name): value for name, value in reply.params.items()} if isinstance(reply.params, dict) else {}
 
 
-def ask_sites(controller: ModelController, study: Study, task: str, data: Mapping[str, np.ndarray],
-              round_number: int) -> Answers:
-    """`ask_round` where every site is needed.
+def ask_sites(controller: ModelController, study: Study, sites: Sequence[str], task: str,
+              data: Mapping[str, np.ndarray], round_number: int) -> Answers:
+    """`ask_round` where every site asked is needed.
 
     Raises:
-        RuntimeError: naming the sites that failed or were silent, or whose reply was refused.
+        MissingSitesError: naming the sites that failed or were silent.
+        RuntimeError: naming a site whose reply was refused.
     """
-    replies = ask_round(controller, study, task, data, round_number)
+    replies = ask_round(controller, study, sites, task, data, round_number)
     for name, reason in replies.refused:
         raise RuntimeError(f"site '{name}': its answer to '{task}' is refused: {reason}")
     if replies.absent:
-        raise RuntimeError(f"no usable answer to '{task}' in round {round_number + 1} from site(s) "
-                           f"{', '.join(replies.absent)}; see the site's own log")
+        raise MissingSitesError(f"no usable answer to '{task}' in round {round_number + 1} from site(s) "
+                                f"{', '.join(replies.absent)}; see the site's own log", replies.absent)
     return replies.answers

@@ -24,7 +24,7 @@ from privacy_eval.errors import InputError
 
 
 class AuditController(StudyController):
-    """Sends the release, public subjects and the generator's weights; keeps each site's statistics."""
+    """Sends the release, public subjects and the generator's weights; keeps the statistics of each site asked."""
 
     job = "audit"
 
@@ -46,8 +46,8 @@ class AuditController(StudyController):
                           canaries=canaries)
 
     def _ask(self, study: Study, task: Task, data: Mapping[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
-        """Every site's answer, held to its declaration."""
-        answers = ask_sites(self, study, task, data, 0)
+        """The answer of every site asked, held to its declaration."""
+        answers = ask_sites(self, study, self.sites, task, data, 0)
         for site, fields in answers.items():
             if reason := refusal(declare(task, study), fields):
                 raise RuntimeError(f"site '{site}': its answer to '{task}' is refused: {reason}")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar
 
 from nvflare.app_common.workflows.model_controller import ModelController
 
+from fl_components.server.ask import MissingSitesError
 from fl_components.server.home import ServerHome
 from fl_components.study import Study
+from privacy_eval.errors import InputError
 
 
 class StudyController(ModelController):
@@ -16,14 +19,16 @@ class StudyController(ModelController):
 
     Args:
         study_hash: the study the job was made for; the server refuses any other.
+        sites: the study's sites that take part in this job.
     """
 
     job: ClassVar[str]
     """Name of the job's result file."""
 
-    def __init__(self, study_hash: str) -> None:
+    def __init__(self, study_hash: str, sites: Sequence[str]) -> None:
         super().__init__(ignore_result_error=True)  # who failed is ours to find and name
         self.study_hash = study_hash
+        self.sites = list(sites)
 
     @abstractmethod
     def carry_out(self, study: Study, home: ServerHome) -> None:
@@ -31,8 +36,13 @@ class StudyController(ModelController):
 
     def run(self) -> None:
         """NVFlare's entry."""
-        home = ServerHome.of_process()
+        home = ServerHome.of_process(str(self.fl_ctx.get_job_id()))
         try:
-            self.carry_out(home.study(self.study_hash), home)
+            study = home.study(self.study_hash)
+            if unknown := sorted(set(self.sites) - set(study.sites)):
+                raise InputError(f"the job names site '{unknown[0]}', which is none of the study's "
+                                 f"({', '.join(study.sites)}); submit it with those")
+            self.carry_out(study, home)
         except Exception as error:
-            self.panic(home.write_failure(self.job, error))
+            missing = error.sites if isinstance(error, MissingSitesError) else ()
+            self.panic(home.write_failure(self.job, error, missing))

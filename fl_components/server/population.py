@@ -1,13 +1,17 @@
-"""The contrast population: what is known of the sites' contrasts after summarising, and drawing from it."""
+"""The contrast population: the sites' contrast summaries, kept over the jobs of a training, and drawing from it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fl_components.contrast import MINIMUM_VOXELS, Contrast
+from fl_components.guard.declaration import declare, refusal
+from fl_components.json_file import read_json, write_json
 from fl_components.study import Study
 from fl_components.vocabulary import N_LABELS, N_TISSUES, SEQUENCES
 from privacy_eval.errors import InputError
@@ -18,7 +22,8 @@ _TRUNCATION = 2.0
 
 @dataclass(frozen=True)
 class ContrastPopulation:
-    """Each site's summary: `mean`, `spread`: (S, 6, 4); `share`: (S,); `simulated`: no site holds a real person."""
+    """The summaries of S sites: `mean`, `spread`: (S, 6, 4); `share`: (S,), summing to 1; `simulated`: no site holds a
+    real person."""
 
     mean: np.ndarray
     spread: np.ndarray
@@ -29,10 +34,14 @@ class ContrastPopulation:
     def from_summaries(cls, study: Study, summaries: dict[str, Any]) -> ContrastPopulation:
         """Build from the sites' answers to "summarise"; what one site does not know, the others fill in.
 
+        A site of the study that gave none is left out: it never took part in the training.
+
         Raises:
-            InputError: if a tissue is known at no site.
+            InputError: if no site gave one, or a tissue is known at no site.
         """
-        sites = list(study.sites)
+        sites = [site for site in study.sites if site in summaries]
+        if not sites:
+            raise InputError("contrast population: no site's summary; run 'fedsynth train' first")
         mean = np.array([summaries[site]["contrast.mean"] for site in sites], np.float32)
         spread = np.array([summaries[site]["contrast.spread"] for site in sites], np.float32)
         known = np.array([summaries[site]["contrast.count"] for site in sites]) > 0
@@ -42,7 +51,7 @@ class ContrastPopulation:
         everywhere = np.where(known[:, :, None], mean, np.nan)
         mean = np.where(known[:, :, None], mean, np.nanmean(everywhere, axis=0))
         share = np.array([study.weight(site) for site in sites])
-        return cls(mean, spread, share, all(summaries[site]["simulated"] for site in sites))
+        return cls(mean, spread, share / share.sum(), all(summaries[site]["simulated"] for site in sites))
 
     def draw(self, labels: np.ndarray, rng: np.random.Generator) -> Contrast:
         """A contrast for an anatomy: one site's mean plus a truncated normal spread.
@@ -57,3 +66,30 @@ class ContrastPopulation:
         present = counts >= MINIMUM_VOXELS
         mean = np.clip(self.mean[site] + self.spread[site] * deviation, 0, 1) * present[:, None]
         return Contrast(mean.astype(np.float32), present)
+
+
+def summaries_of(path: Path, training: str) -> dict[str, Any]:
+    """The summaries given in a training, by site; none of an earlier one's.
+
+    Raises:
+        InputError: if the file is damaged.
+    """
+    kept = read_json(path) if path.exists() else {}
+    return {site: summary for site, summary in kept.items() if summary.get("training") == training}
+
+
+def missing_summaries(path: Path, training: str, sites: Sequence[str]) -> list[str]:
+    """Those of the sites that gave no summary in a training yet."""
+    given = summaries_of(path, training)
+    return [site for site in sites if site not in given]
+
+
+def take_summaries(path: Path, study: Study, training: str,
+                   answers: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, str]:
+    """Add the answers that match their declaration to the file; of the others, site and reason."""
+    declaration = declare("summarise", study)
+    refused = {site: reason for site, fields in answers.items() if (reason := refusal(declaration, fields))}
+    taken = {site: {"training": training, **{name: value.tolist() for name, value in fields.items()}}
+             for site, fields in answers.items() if site not in refused}
+    write_json(path, summaries_of(path, training) | taken)
+    return refused

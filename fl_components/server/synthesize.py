@@ -55,11 +55,12 @@ def synthesize(home: ServerHome, study: Study, pool: Executor,
     precision = choose_precision(study.training.precision)
     generator = precision.place(load_weights(build_generator(study), weights))
     generator.eval()
+    n_sites = len(home.contributors(study))
     metadata = ReleaseMetadata(
         study=study.name, study_hash=study.hash, seed=study.seed, version=version("fedsynth"),
         generator_digest=hashlib.sha256(home.generator_file.read_bytes()).hexdigest(),
-        trained_on=f"{len(study.sites)} simulated hospitals, which hold no real patient" if population.simulated
-                   else f"the patients of {len(study.sites)} hospitals, whose scans and masks stayed there")
+        trained_on=f"{n_sites} simulated hospitals, which hold no real patient" if population.simulated
+                   else f"the patients of {n_sites} hospitals, whose scans and masks stayed there")
     with ReleaseWriter(home.release, study.grid, metadata, replace=replace) as writer:
         for done, (labels, words) in enumerate(_anatomies(study, _RELEASE, study.synthesis.volumes, pool), 1):
             contrast, noise = _look(population, labels, words)

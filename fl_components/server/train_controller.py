@@ -1,63 +1,107 @@
-"""The server's side of training: summaries once, then rounds of local training, admission and aggregation."""
+"""The server's side of training: each site's summary once, then rounds of local training, admission, aggregation."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from fl_components.guard.declaration import TRAINING_SCALARS, declare, refusal
-from fl_components.json_file import write_json
-from fl_components.networks.build import Weights, build_generator, weights_of
+from fl_components.guard.declaration import TRAINING_SCALARS
+from fl_components.networks.build import Weights
 from fl_components.server.admission import Admission
 from fl_components.server.aggregation import aggregate
-from fl_components.server.ask import ask_round, ask_sites
+from fl_components.server.ask import Answers, MissingSitesError, ask_round
+from fl_components.server.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from fl_components.server.controller import StudyController
 from fl_components.server.home import ServerHome
+from fl_components.server.population import missing_summaries, summaries_of, take_summaries
 from fl_components.study import Study
 
 
 class TrainController(StudyController):
     """Aggregates the admitted updates of each round and keeps the exponential average of the generators they make.
 
-    A round goes on without sites that are silent or rejected, as long as the study's `minimum_updates` remain; who
-    was left out is in the result. Each is asked again in the next round.
+    It goes on from the checkpoint of the same training, if there is one, and writes one after every round. A round
+    counts without sites that are silent or rejected, as long as the study's `minimum_updates` remain; who was left out
+    is in the result. After a round in which a site did not answer the job ends "paused", so that no second round waits
+    for it: whoever watches submits the next job, without that site.
+
+    Args:
+        study_hash: see the base class.
+        training: the training's identity, 32 hexadecimal digits.
+        sites: see the base class.
+        until: the round, counted from 1, after which the job ends.
     """
 
     job = "train"
 
+    def __init__(self, study_hash: str, training: str, sites: Sequence[str], until: int) -> None:
+        super().__init__(study_hash, sites)
+        self.training = training
+        self.until = until
+
     def carry_out(self, study: Study, home: ServerHome) -> None:
         """See the base class."""
-        curves: list[dict[str, Any]] = []
-        home.write_result("train", "running", study=study.hash, curves=curves)
-        self._summarise(study, home)
-        self._train(study, home, curves)
+        checkpoint = read_checkpoint(home.checkpoint_file, study, self.training)
+        if checkpoint is None:
+            checkpoint = Checkpoint.start(study, self.training)
+        else:  # a crash may have come between checkpoint and generator
+            home.save_generator(checkpoint.smoothed, study, rounds=str(checkpoint.rounds))
+        self._tell(study, home, checkpoint, "running")
+        silent = self._summarise(study, home, checkpoint)
+        while checkpoint.rounds < self._last(study) and not silent:
+            checkpoint, silent = self._round(study, home, checkpoint)
+        done = checkpoint.rounds == study.training.rounds
+        self._tell(study, home, checkpoint, "done" if done else "paused", silent)
 
-    def _summarise(self, study: Study, home: ServerHome) -> None:
-        answers = ask_sites(self, study, "summarise", {"none": np.zeros(1, np.float32)}, 0)
-        declaration = declare("summarise", study)
-        for site, fields in answers.items():
-            if reason := refusal(declaration, fields):
-                raise RuntimeError(f"site '{site}': its contrast summary is refused: {reason}")
-        summary = {site: {name: value.tolist() for name, value in fields.items()} for site, fields in answers.items()}
-        write_json(home.population_file, summary)
+    def _last(self, study: Study) -> int:
+        return min(self.until, study.training.rounds)
 
-    def _train(self, study: Study, home: ServerHome, curves: list[dict[str, Any]]) -> None:
-        weights = weights_of(build_generator(study))
-        smoothed = weights
-        admission = Admission(study)
-        for round_number in range(study.training.rounds):
-            updates = admission.admit(round_number, ask_round(self, study, "train", weights, round_number))
-            curves += [{"round": round_number + 1, "site": site, **{name: float(fields[name])
-                                                                    for name in TRAINING_SCALARS}}
-                       for site, fields in updates.items()]
-            change = aggregate(study, updates, weights)
-            weights = {name: weights[name] + change[name] for name in weights}
-            smoothed = weights if round_number == 0 else _blend(smoothed, weights, study.training.ema_decay)
-            home.save_generator(smoothed, study, rounds=str(round_number + 1))
-            status = "done" if round_number + 1 == study.training.rounds else "running"
-            home.write_result("train", status, study=study.hash, rounds=round_number + 1, curves=curves,
-                              rejected=admission.rejected, absent=admission.absent)
+    def _tell(self, study: Study, home: ServerHome, checkpoint: Checkpoint, status: str,
+              missing: Sequence[str] = ()) -> None:
+        facts = {name: checkpoint.record[name] for name in ("curves", "rejected", "absent")}
+        home.write_result("train", status, study=study.hash, training=self.training, rounds=checkpoint.rounds,
+                          population=sorted(summaries_of(home.population_file, self.training)), missing=list(missing),
+                          **facts)
+
+    def _summarise(self, study: Study, home: ServerHome, checkpoint: Checkpoint) -> list[str]:
+        """Ask those for their summary who gave none in this training; the sites that still lack one."""
+        if checkpoint.rounds >= self._last(study):
+            return []
+        asked = missing_summaries(home.population_file, self.training, self.sites)
+        if not asked:
+            return []
+        replies = ask_round(self, study, asked, "summarise", {"none": np.zeros(1, np.float32)}, checkpoint.rounds)
+        refused = take_summaries(home.population_file, study, self.training, replies.answers)
+        for site, reason in [*replies.refused, *refused.items()]:
+            raise RuntimeError(f"site '{site}': its contrast summary is refused: {reason}")
+        if len(self.sites) - len(replies.absent) < study.federation.least_updates(len(study.sites)):
+            raise MissingSitesError(f"no contrast summary from site(s) {', '.join(replies.absent)}; see the site's own "
+                                    "log", replies.absent)
+        return replies.absent
+
+    def _round(self, study: Study, home: ServerHome, before: Checkpoint) -> tuple[Checkpoint, list[str]]:
+        """One round; what it made, on disk, and who did not answer."""
+        record = before.record
+        admission = Admission(study, record["rejected"], record["absent"], record["seen"])
+        replies = ask_round(self, study, self.sites, "train", before.weights, before.rounds)
+        updates = admission.admit(before.rounds, replies)
+        change = aggregate(study, updates, before.weights)
+        weights = {name: before.weights[name] + change[name] for name in before.weights}
+        smoothed = _blend(before.smoothed, weights, study.training.ema_decay) if before.rounds else weights
+        after = Checkpoint(self.training, before.rounds + 1, weights, smoothed, {
+            "curves": [*record["curves"], *_curves(before.rounds + 1, updates)], "rejected": admission.rejected,
+            "absent": admission.absent, "seen": admission.seen})
+        write_checkpoint(home.checkpoint_file, study, after)
+        home.save_generator(smoothed, study, rounds=str(after.rounds))
+        self._tell(study, home, after, "running")
+        return after, replies.absent
+
+
+def _curves(number: int, updates: Answers) -> list[dict[str, Any]]:
+    return [{"round": number, "site": site, **{name: float(fields[name]) for name in TRAINING_SCALARS}}
+            for site, fields in updates.items()]
 
 
 def _blend(old: Weights, new: Weights, decay: float) -> Weights:

@@ -16,6 +16,7 @@ from fl_components.study import Study
 from fl_components.training.augment import augment
 from fl_components.training.batch import shuffled_batches
 from fl_components.training.gan_step import GanStep, Losses
+from fl_components.training.states import load_state, save_state
 
 
 class LocalResult(NamedTuple):
@@ -33,35 +34,38 @@ class LocalTrainer:
     Args:
         study: recipe and sizes.
         members: the subjects trained on.
-        state_file: discriminator and optimisers between tasks; written atomically after every task.
+        states: folder of the discriminator and the optimisers after each round (`fl_components.training.states`).
         seed: of the discriminator's start, the order of subjects, augmentation and noise.
     """
 
-    def __init__(self, study: Study, members: Sequence[Subject], state_file: Path, seed: int) -> None:
-        self.study, self.members, self.state_file, self.seed = study, members, state_file, seed
+    def __init__(self, study: Study, members: Sequence[Subject], states: Path, seed: int) -> None:
+        self.study, self.members, self.states, self.seed = study, members, states, seed
         self.precision = choose_precision(study.training.precision)
 
     def train(self, weights: Weights, round_number: int, steps: int,
               on_step: Callable[[int], None] | None = None) -> LocalResult:
         """Run one task.
 
+        It starts from the newest state of an earlier round, or from a fresh discriminator if there is none: a round
+        that is asked again gives the same result, a site that missed rounds goes on from where it was.
+
         Args:
             weights: the global generator.
-            round_number: 0 starts a fresh discriminator; later rounds go on from the state file.
+            round_number: counted from 0.
             steps: GAN steps to run.
             on_step: called with the number of steps done.
 
         Raises:
-            FileNotFoundError: if a later round finds no state file.
+            InputError: if the state to go on from is damaged.
         """
         torch.manual_seed(self.seed + round_number)
         rng = torch.Generator().manual_seed(self.seed * 1_000_003 + round_number)
         generator = load_weights(build_generator(self.study), weights)
         step = GanStep(generator, build_discriminator(self.study, self.seed), self.study.training, self.precision)
-        if round_number > 0:
-            step.load_state(torch.load(self.state_file, weights_only=True))
+        if (earlier := load_state(self.states, round_number)) is not None:
+            step.load_state(earlier)
         losses = self._run(step, steps, rng, on_step)
-        self._save(step)
+        save_state(self.states, round_number + 1, step.state())
         trained = weights_of(generator)
         update = {name: trained[name] - weights[name] for name in weights}
         return LocalResult(update, losses, steps, self.precision.name)
@@ -78,9 +82,3 @@ class LocalTrainer:
             if len(history) == steps:
                 break
         return Losses(*(float(value) for value in np.mean(np.array(history), axis=0)))
-
-    def _save(self, step: GanStep) -> None:
-        self.state_file.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.state_file.with_suffix(".partial")
-        torch.save(step.state(), partial)
-        partial.replace(self.state_file)

@@ -25,6 +25,8 @@ from fl_components.guard.declaration import declare
 from fl_components.networks.build import build_generator, weights_of
 from jobs.run_folder import RunFolder
 
+TRAINING = "0123456789abcdef" * 2
+
 
 class JobContext(Context):
     def get_job_id(self) -> str:
@@ -49,7 +51,7 @@ def ask(run: RunFolder, executor: TrainExecutor | AuditExecutor, task: str, data
 
 def test_training_answers_with_the_declared_fields(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     study = run.study()
-    reply = ask(run, TrainExecutor(study.hash), "train", weights_of(build_generator(study)), monkeypatch)
+    reply = ask(run, TrainExecutor(study.hash, TRAINING), "train", weights_of(build_generator(study)), monkeypatch)
     assert set(from_shareable(reply).data) == set(declare("train", study))
     assert from_shareable(reply).data_kind == DataKind.WEIGHT_DIFF
     beat = json.loads(heartbeat_file(run.site_folder("east") / "state").read_text())
@@ -59,12 +61,12 @@ def test_training_answers_with_the_declared_fields(run: RunFolder, monkeypatch: 
 
 @pytest.mark.parametrize("task", ["audit", "export", ""])
 def test_other_tasks_are_unknown(run: RunFolder, task: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    reply = ask(run, TrainExecutor(run.study().hash), task, {"x": np.zeros(1)}, monkeypatch)
+    reply = ask(run, TrainExecutor(run.study().hash, TRAINING), task, {"x": np.zeros(1)}, monkeypatch)
     assert reply.get_return_code() == ReturnCode.TASK_UNKNOWN
 
 
 def test_a_failure_leaves_no_text_in_the_reply(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    reply = ask(run, TrainExecutor(run.study().hash), "train", {"secret-name": np.zeros(1)}, monkeypatch)
+    reply = ask(run, TrainExecutor(run.study().hash, TRAINING), "train", {"secret-name": np.zeros(1)}, monkeypatch)
     assert reply.get_return_code() == ReturnCode.EXECUTION_EXCEPTION
     assert "secret-name" not in str(dict(reply))
     beat = json.loads(heartbeat_file(run.site_folder("east") / "state").read_text())
@@ -73,8 +75,9 @@ def test_a_failure_leaves_no_text_in_the_reply(run: RunFolder, monkeypatch: pyte
 
 def test_constructor_arguments_are_attributes() -> None:
     """NVFlare exports an argument only where an attribute has its name, and silently drops it elsewhere."""
-    for executor in (TrainExecutor("h"), AuditExecutor("h")):
+    for executor in (TrainExecutor("h", TRAINING), AuditExecutor("h")):
         assert executor.study_hash == "h"
+    assert TrainExecutor("h", TRAINING).training == TRAINING
 
 
 @settings(max_examples=30, deadline=None)

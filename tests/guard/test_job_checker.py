@@ -18,7 +18,8 @@ from jobs.recipes import CLASS_ALLOW_LIST, SITE_COMPONENTS
 TRAIN = CLASS_ALLOW_LIST[0]
 HASH = "0123456789abcdef" * 4
 PLACE = "executors.#1.executor"
-GOOD = {"path": TRAIN, "args": {"study_hash": HASH}}
+ARGS = {"study_hash": HASH, "training": HASH[:32]}
+GOOD = {"path": TRAIN, "args": ARGS}
 
 
 def check(part: Any = GOOD, place: str = PLACE, byoc: bool = False, **config: Any) -> None:  # noqa: ANN401
@@ -37,23 +38,27 @@ def test_our_own_job_is_built() -> None:
 
 
 @pytest.mark.parametrize("part", [
-    {"path": "fl_components.client.executor.SiteExecutor", "args": {"study_hash": HASH}},
-    {"path": TRAIN + "X", "args": {"study_hash": HASH}},
-    {"path": CLASS_ALLOW_LIST[2], "args": {"study_hash": HASH}},
-    {"name": "TrainExecutor", "args": {"study_hash": HASH}},
-    {"path": [TRAIN], "args": {"study_hash": HASH}},
+    {"path": "fl_components.client.executor.SiteExecutor", "args": ARGS},
+    {"path": TRAIN + "X", "args": ARGS},
+    {"path": CLASS_ALLOW_LIST[2], "args": ARGS},
+    {"name": "TrainExecutor", "args": ARGS},
+    {"path": [TRAIN], "args": ARGS},
     {**GOOD, "class_attributes": {"x": 1}},
     {"path": TRAIN},
     {"path": TRAIN, "args": {}},
     {"path": TRAIN, "args": [HASH]},
-    {"path": TRAIN, "args": {"study_hash": HASH, "class_attributes": {}}},
-    {"path": TRAIN, "args": {"study_hash": HASH[:-1]}},
-    {"path": TRAIN, "args": {"study_hash": HASH + "\n"}},
-    {"path": TRAIN, "args": {"study_hash": HASH.upper()}},
-    {"path": TRAIN, "args": {"study_hash": "../../etc/passwd"}},
-    {"path": TRAIN, "args": {"study_hash": 7}},
-    {"path": TRAIN, "args": {"study_hash": {"path": "subprocess.Popen"}}},
-    {"path": TRAIN, "args": {"study_hash": None}},
+    {"path": TRAIN, "args": {**ARGS, "class_attributes": {}}},
+    {"path": TRAIN, "args": {**ARGS, "study_hash": HASH[:-1]}},
+    {"path": TRAIN, "args": {**ARGS, "study_hash": HASH + "\n"}},
+    {"path": TRAIN, "args": {**ARGS, "study_hash": HASH.upper()}},
+    {"path": TRAIN, "args": {**ARGS, "study_hash": "../../etc/passwd"}},
+    {"path": TRAIN, "args": {**ARGS, "study_hash": 7}},
+    {"path": TRAIN, "args": {**ARGS, "study_hash": {"path": "subprocess.Popen"}}},
+    {"path": TRAIN, "args": {**ARGS, "study_hash": None}},
+    {"path": TRAIN, "args": {"study_hash": HASH}},
+    {"path": TRAIN, "args": {**ARGS, "training": HASH}},
+    {"path": TRAIN, "args": {**ARGS, "training": "../" * 10 + "xy"}},
+    {"path": CLASS_ALLOW_LIST[1], "args": ARGS},
     "text", None, 7, ["path"]])
 def test_other_parts_are_refused(part: object) -> None:
     with pytest.raises(UnsafeComponentError):

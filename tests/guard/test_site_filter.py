@@ -62,7 +62,7 @@ def test_it_is_no_dxo_filter() -> None:
 
 
 def test_kinds_are_the_executors() -> None:
-    for executor in (TrainExecutor("0" * 64), AuditExecutor("0" * 64)):
+    for executor in (TrainExecutor("0" * 64, "0" * 32), AuditExecutor("0" * 64)):
         assert {KINDS[task] for task in executor.tasks()} == {executor.data_kind}
 
 

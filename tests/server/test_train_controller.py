@@ -14,7 +14,7 @@ from nvflare.app_common.abstract.fl_model import FLModel
 from small_run import small_study
 
 from fl_components.guard.declaration import Task, declare
-from fl_components.server.ask import Replies, ask_round, ask_sites
+from fl_components.server.ask import MissingSitesError, Replies, ask_round, ask_sites
 from fl_components.server.home import ServerHome
 from fl_components.server.train_controller import TrainController
 from fl_components.study import Study
@@ -22,6 +22,7 @@ from fl_components.study import Study
 FOUR = {"a": 5.0, "b": 1.0, "c": 1.0, "d": 1.0}
 STUDY = Study.parse(small_study(sites=FOUR), "test")
 DATA = {"none": np.zeros(1, np.float32)}
+TRAINING = "a" * 32
 Behaviour = Callable[[str, str, int], list[Any]]
 
 
@@ -47,8 +48,9 @@ def normal(site: str, task: Any, round_number: int) -> list[Any]:  # noqa: ANN40
     return [reply(site, honest(site, task, round_number))]
 
 
-def trained(home: Path, behaviour: Behaviour, study: Study = STUDY) -> dict[str, Any]:
-    controller = federate(TrainController(study.hash), behaviour)
+def trained(home: Path, behaviour: Behaviour, study: Study = STUDY, sites: Sequence[str] = tuple(FOUR),
+            until: int = 2) -> dict[str, Any]:
+    controller = federate(TrainController(study.hash, TRAINING, sites, until), behaviour)
     server = ServerHome(home)
     controller.carry_out(study, server)
     return server.result("train")
@@ -69,7 +71,7 @@ def test_training_goes_on_without_the_rejected_and_the_absent(tmp_path: Path) ->
         return normal(site, task, round_number)
 
     result = trained(tmp_path, behaviour)
-    assert result["status"] == "done"
+    assert (result["status"], result["missing"]) == ("done", ["c"])
     assert [(row["round"], row["site"]) for row in result["rejected"]] == [(1, "b")]
     assert "NaN" in result["rejected"][0]["reason"]
     assert result["absent"] == [{"round": 2, "site": "c"}]
@@ -82,8 +84,9 @@ def test_below_the_minimum_the_job_fails_with_names(tmp_path: Path) -> None:
     def behaviour(site: str, task: str, round_number: int) -> list[Any]:
         return [] if task == "train" and site in "bd" else normal(site, task, round_number)
 
-    with pytest.raises(RuntimeError, match=r"2 admitted.*from site\(s\) b, d"):
+    with pytest.raises(MissingSitesError, match=r"2 admitted.*from site\(s\) b, d") as error:
         trained(tmp_path, behaviour)
+    assert error.value.sites == ("b", "d")
     assert not ServerHome(tmp_path).generator_file.exists()
 
 
@@ -103,24 +106,34 @@ def test_the_average_is_of_the_sites_left_by_the_studys_weights(tmp_path: Path) 
         return [reply(site, {name: np.full_like(tensor, value) for name, tensor in honest(site, "train", 0).items()})]
 
     trained(tmp_path / "one", claiming)
-    trained(tmp_path / "two", equal)
+    trained(tmp_path / "two", equal, until=1)
     one, two = (ServerHome(tmp_path / name).load_generator() for name in ("one", "two"))
     for name in one:
         np.testing.assert_allclose(one[name], two[name], atol=1e-6)
 
 
-def test_every_site_is_needed_for_the_summary(tmp_path: Path) -> None:
+def test_a_round_is_not_begun_with_a_site_that_gave_no_summary(tmp_path: Path) -> None:
     def behaviour(site: str, task: str, round_number: int) -> list[Any]:
         return [] if task == "summarise" and site == "d" else normal(site, task, round_number)
 
-    with pytest.raises(RuntimeError, match=r"'summarise' in round 1 from site\(s\) d"):
-        trained(tmp_path, behaviour)
+    result = trained(tmp_path, behaviour)
+    assert (result["status"], result["rounds"], result["missing"]) == ("paused", 0, ["d"])
+    assert result["population"] == ["a", "b", "c"]
+    result = trained(tmp_path, behaviour, sites="abc")
+    assert (result["status"], result["rounds"], result["missing"]) == ("done", 2, [])
+    assert result["population"] == ["a", "b", "c"]
+
+
+def test_without_summaries_of_enough_sites_nothing_is_trained(tmp_path: Path) -> None:
+    with pytest.raises(MissingSitesError, match=r"no contrast summary from site\(s\) c, d") as error:
+        trained(tmp_path, lambda site, task, number: [] if site in "cd" else normal(site, task, number))
+    assert error.value.sites == ("c", "d")
 
 
 def ask(answers: list[Any], round_number: int = 0) -> Replies:
-    controller = TrainController(STUDY.hash)
+    controller = TrainController(STUDY.hash, TRAINING, tuple(FOUR), 2)
     controller.send_model_and_wait = lambda **_: answers
-    return ask_round(controller, STUDY, "train", DATA, round_number)
+    return ask_round(controller, STUDY, tuple(FOUR), "train", DATA, round_number)
 
 
 def test_who_was_not_asked_is_ignored_and_named() -> None:
@@ -151,7 +164,7 @@ def test_a_reply_without_a_table_of_fields_is_for_admission_to_refuse(params: ob
 
 
 def test_where_all_are_needed_a_refused_reply_is_named() -> None:
-    controller = TrainController(STUDY.hash)
+    controller = TrainController(STUDY.hash, TRAINING, tuple(FOUR), 2)
     controller.send_model_and_wait = lambda **_: [reply(site, DATA) for site in (*FOUR, "stranger")]
     with pytest.raises(RuntimeError, match="site 'stranger': its answer to 'audit' is refused: it was not asked"):
-        ask_sites(controller, STUDY, "audit", DATA, 0)
+        ask_sites(controller, STUDY, tuple(FOUR), "audit", DATA, 0)
