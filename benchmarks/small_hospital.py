@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from fl_components.anatomy.sampler import AnatomySampler
-from fl_components.cohort.layout import Case, Scan
+from fl_components.cohort.case import Case, Scan
 from fl_components.cohort.prepare import make_subject as prepare_subject
 from fl_components.cohort.simulate.hospital import site_profile
 from fl_components.cohort.simulate.subject import make_subject

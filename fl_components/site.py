@@ -5,24 +5,55 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from fl_components.study import Count, Positive
 from fl_components.toml_model import Settings, SettingsFile
+
+Layout = Literal["brats", "bids", "adni"]
+"""How the files lie: `cohort.layout_brats`, `cohort.layout_bids`, `cohort.layout_adni`."""
+Tumours = Literal["masked", "unmasked", "none"]
+"""What is known of tumours: every case brings its mask; some have a tumour that no mask shows; nobody has one."""
+Labelling = Literal["auto", "mixture", "labeller"]
+"""Who tells the tissues apart: `cohort.labelling`."""
 
 
 class DataSettings(Settings):
     """Where the site's subjects lie and how they are laid out.
 
-    `simulated` must be true only for subjects made by `fedsynth cohort simulate`: it alone lets pictures of
-    "real" volumes into a report.
+    `dialect` belongs to the masks of layout "brats" and must be stated there; `tumours` must be stated for "bids", is
+    "masked" for "brats" unless stated, and "none" for "adni". `simulated` must be true only for subjects made by
+    `fedsynth cohort simulate`: it alone lets pictures of "real" volumes into a report.
     """
 
     root: Path
-    layout: Literal["brats"] = "brats"
-    dialect: Literal["brats2020", "brats2023"]
+    layout: Layout = "brats"
+    dialect: Literal["brats2020", "brats2023"] | None = Field(default=None, validate_default=True)
+    tumours: Tumours = Field(default=None, validate_default=True)
+    labelling: Labelling = "auto"
     simulated: bool = False
     split_seed: int | None = Field(default=None, ge=0)
+
+    @field_validator("dialect", mode="after")
+    @classmethod
+    def _dialect_of_layout(cls, value: str | None, info: ValidationInfo) -> str | None:
+        layout = info.data.get("layout")
+        if layout == "brats" and value is None:
+            raise PydanticCustomError("missing", "Field required")
+        if layout != "brats" and value is not None:
+            raise PydanticCustomError("dialect", "no dialect, which belongs to layout 'brats'")
+        return value
+
+    @field_validator("tumours", mode="before")
+    @classmethod
+    def _tumours_of_layout(cls, value: str | None, info: ValidationInfo) -> str | None:
+        layout = info.data.get("layout")
+        if value is None and layout == "bids":
+            raise PydanticCustomError("missing", "Field required")
+        if layout == "adni" and value not in (None, "none"):
+            raise PydanticCustomError("tumours", "'none': nobody of ADNI has a mask")
+        return value if value is not None else {"brats": "masked", "adni": "none"}.get(str(layout))
 
 
 class EgressPolicy(Settings):

@@ -10,11 +10,12 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from fl_components.cohort.case import Case
 from fl_components.cohort.cohort import OnDone, prepare_subject, subjects_folder
 from fl_components.cohort.findings import CaseFindings
-from fl_components.cohort.layout import Case, scan_cases
+from fl_components.cohort.layout import scan_cases
 from fl_components.cohort.split import PARTS, make_split
-from fl_components.site import Site
+from fl_components.site import DataSettings, Site
 from fl_components.study import Grid, Study
 from fl_components.toml_model import Settings
 from fl_components.vocabulary import DIALECTS, SEQUENCES
@@ -66,7 +67,6 @@ class Plausible(NamedTuple):
 
 RANGES: Final = (
     Plausible("brain volume", "ml", 700, 2100, lambda case: case.brain_ml),
-    Plausible("tumour volume", "ml", 0.1, 400, lambda case: case.tumour_ml),
     Plausible("negative intensities", "%", 0, 0.01, lambda case: case.negative_share, 100),
     Plausible("brain beyond the grid", "%", 0, 0.01, lambda case: case.share_outside, 100),
     Plausible("CSF of the brain", "%", 0.05, 0.40, lambda case: case.tissue_shares[0], 100),
@@ -74,6 +74,8 @@ RANGES: Final = (
     Plausible("white matter of the brain", "%", 0.20, 0.55, lambda case: case.tissue_shares[2], 100),
 )
 """Wide enough for children's and atrophied brains; narrow enough for a wrong file, unit or scale to fall out."""
+TUMOUR_RANGE: Final = Plausible("tumour volume", "ml", 0.1, 400, lambda case: case.tumour_ml)
+"""Of everybody, unless the site says that nobody has a tumour."""
 
 
 def check_site(
@@ -83,7 +85,7 @@ def check_site(
 
     Nothing is raised for a bad case: it becomes a line of `problems`. No split is made.
     """
-    cases, problems = scan_cases(site.data.root)
+    cases, problems = scan_cases(site.data.root, site.data.layout, site.data.tumours)
     work = partial(_try_case, site=site, grid=study.grid)
     findings: list[CaseFindings] = []
     for done, result in enumerate((executor.map if executor else map)(work, cases), 1):
@@ -93,9 +95,10 @@ def check_site(
             findings.append(result)
         if on_done:
             on_done(done, len(cases))
-    rows = [*_case_rows(findings, len(findings) + len(problems)), *_part_rows(findings, study)]
+    rows = [*_case_rows(findings, len(findings) + len(problems), site.data), *_part_rows(findings, study)]
     coarsest = 1.5 * study.grid.spacing_mm
-    ranges = [*RANGES, Plausible("voxel size", "mm", 0.3, coarsest, lambda case: max(case.spacing_mm))]
+    tumours = [] if site.data.tumours == "none" else [TUMOUR_RANGE]
+    ranges = [*RANGES, *tumours, Plausible("voxel size", "mm", 0.3, coarsest, lambda case: max(case.spacing_mm))]
     if findings:
         rows += _layout_rows(findings, site.data.dialect) + [_range_row(findings, limits) for limits in ranges]
     doubts = [doubt for case in findings for doubt in _doubts(case, ranges)]
@@ -105,34 +108,46 @@ def check_site(
 
 def _try_case(case: Case, site: Site, grid: Grid) -> CaseFindings | str:
     try:
-        return prepare_subject(case, subjects_folder(site), site.data.dialect, grid)
+        return prepare_subject(case, subjects_folder(site), site.data, grid)
     except InputError as error:
         return str(error)
 
 
-def _case_rows(findings: Sequence[CaseFindings], attempted: int) -> list[Row]:
-    wanted = f"{', '.join(SEQUENCES)} and the tumour mask, readable, on one grid"
-    return [Row(what="usable cases", expected=f"every case has {wanted}", found=f"{len(findings)} of {attempted}",
-                ok=0 < len(findings) == attempted)]
+def _case_rows(findings: Sequence[CaseFindings], attempted: int, data: DataSettings) -> list[Row]:
+    mask = " and the tumour mask" if data.tumours == "masked" else ""
+    some = ", ".join(SEQUENCES) if data.layout == "brats" else "the sequences that it has"
+    return [Row(what="usable cases", expected=f"every case has {some}{mask}, readable, on one grid",
+                found=f"{len(findings)} of {attempted}", ok=0 < len(findings) == attempted)]
 
 
 def _part_rows(findings: Sequence[CaseFindings], study: Study) -> list[Row]:
-    split = make_split([case.name for case in findings], study.cohort, seed=0)
+    """The sizes of the parts, or that there are none because the site gives anatomies only."""
+    names = {case.person for case in findings}
+    lacking = [case for case in findings if len(case.sequences) < len(SEQUENCES)]
+    if lacking:
+        missing = ", ".join(name for name in SEQUENCES if any(name not in case.sequences for case in lacking))
+        return [Row(what="takes part with", expected="scans and anatomies, or anatomies only", ok=True,
+                    found=f"anatomies only: {missing} missing in {len(lacking)} of {len(findings)} scans"),
+                Row(what="people", expected="any", found=f"{len(names)} with {len(findings)} scans", ok=True)]
+    split = make_split(names, study.cohort, seed=0)
     least = {"members": study.audit.minimum_subjects, "holdout": study.audit.minimum_subjects, "test": 1}
     sizes = {part: len(getattr(split, part)) for part in PARTS}
     return [Row(what=f"subjects in {part}", expected=f"at least {least[part]}", found=str(size), ok=size >= least[part])
             for part, size in sizes.items()]
 
 
-def _layout_rows(findings: Sequence[CaseFindings], dialect: str) -> list[Row]:
-    allowed = (0, *DIALECTS[dialect])
+def _layout_rows(findings: Sequence[CaseFindings], dialect: str | None) -> list[Row]:
     present = sorted({value for case in findings for value in case.label_values})
-    return [
+    rows = [
         Row(what="shapes", expected="any", found=_tally("×".join(map(str, case.shape)) for case in findings), ok=True),
         Row(what="axes", expected="any, from the affine", found=_tally(case.axes for case in findings), ok=True),
-        Row(what="label values", expected=f"of {', '.join(map(str, allowed))} ({dialect})",
-            found=", ".join(map(str, present)), ok=set(present) <= set(allowed)),
     ]
+    if dialect is None:
+        found = ", ".join(map(str, present))
+        return [*rows, Row(what="label values", expected="of the dseg.tsv", found=found, ok=True)]
+    allowed = (0, *DIALECTS[dialect])
+    return [*rows, Row(what="label values", expected=f"of {', '.join(map(str, allowed))} ({dialect})",
+                       found=", ".join(map(str, present)), ok=set(present) <= set(allowed))]
 
 
 def _tally(values: Iterable[str]) -> str:

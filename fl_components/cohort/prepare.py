@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
-from fl_components.cohort.layout import Case, Scan, read_scan
+from fl_components.cohort.case import Case, Scan
+from fl_components.cohort.labelling import Labels
+from fl_components.cohort.layout import read_scan
 from fl_components.cohort.subject import Subject
-from fl_components.cohort.tissue import label_tissues
 from fl_components.contrast import measure_contrast
 from fl_components.study import TEMPLATE_CENTRE_MM, Grid
-from fl_components.vocabulary import SEQUENCES, TUMOUR
+from fl_components.vocabulary import N_LABELS, SEQUENCES, TUMOUR
 from privacy_eval.errors import InputError
 
-PREPARATION_VERSION: Final = 1
-"""To be raised whenever this file, `layout` or `tissue` gives another result: it makes cached subjects anew."""
+PREPARATION_VERSION: Final = 2
+"""To be raised whenever this file, a layout or `tissue` gives another result: it makes cached subjects anew."""
 
 WHITE_PERCENTILE: Final = 99.5
 """This percentile of a sequence inside the brain becomes intensity 1."""
 NECK_MM: Final = 3.0
 """Anything joined to the brain by a thinner bridge is residual skull."""
+LARGEST_BRAIN_ML: Final = 2600.0
+"""Whatever is larger still has its skull, or the air around it."""
 MINIMUM_VOXELS: Final = 100
 """With less healthy brain on the grid there is nothing to tell tissues by."""
 FWHM_PER_SIGMA: Final = 2 * np.sqrt(2 * np.log(2))
@@ -31,36 +35,45 @@ FWHM_PER_SIGMA: Final = 2 * np.sqrt(2 * np.log(2))
 
 @dataclass(frozen=True)
 class Placed:
-    """A scan on the study grid: `images` (4, X, Y, Z) float32 as scanned, `tumour` labels, `brain` mask (X, Y, Z).
+    """A scan on the study grid: `images` (4, X, Y, Z) float32 as scanned, `labels` given, `brain` mask (X, Y, Z).
 
-    `share_outside` is the share of the scan's brain that lies beyond the grid; `brain_ml` its volume before that.
+    The labels are the tumour's, or the whole anatomy's if the scan brings it. `share_outside` is the share of the
+    scan's brain that lies beyond the grid; `brain_ml` its volume before that.
     """
 
     images: np.ndarray
-    tumour: np.ndarray
+    labels: np.ndarray
     brain: np.ndarray
     share_outside: float
     brain_ml: float
 
 
-def prepare_case(case: Case, dialect: str, grid: Grid) -> Subject:
+def prepare_case(case: Case, dialect: str | None, grid: Grid, labels: Labels = Labels()) -> Subject:  # noqa: B008
     """Read a case and prepare it for training.
 
     Raises:
         InputError: as `read_scan`, and if there is no brain on the grid or a sequence is empty in it.
     """
-    return make_subject(case, read_scan(case, dialect), grid)[0]
+    return make_subject(case, read_scan(case, dialect), grid, labels)[0]
 
 
-def make_subject(case: Case, scan: Scan, grid: Grid) -> tuple[Subject, Placed]:
+def make_subject(case: Case, scan: Scan, grid: Grid, labels: Labels = Labels()) -> tuple[Subject, Placed]:  # noqa: B008
     """A scan as a subject, and the step between, for the checks (errors as `prepare_case`)."""
     placed = place_scan(case, scan, grid)
-    if np.count_nonzero(placed.brain & (placed.tumour == 0)) < MINIMUM_VOXELS:
-        raise InputError(f"{case.images[0]}: a brain of {placed.brain_ml:.0f} ml, less than {MINIMUM_VOXELS} voxels of "
+    if np.count_nonzero(placed.brain & ~np.isin(placed.labels, TUMOUR)) < MINIMUM_VOXELS:
+        raise InputError(f"{_first(case)}: a brain of {placed.brain_ml:.0f} ml, less than {MINIMUM_VOXELS} voxels of "
                          "it healthy on the study grid; check the files, or choose a finer grid")
     images = normalise(placed.images, placed.brain, case)
-    labels = label_tissues(images, placed.brain, placed.tumour, grid.spacing_mm)
-    return Subject(case.name, images, labels, measure_contrast(images, labels)), placed
+    anatomy = placed.labels
+    if scan.anatomy is None:
+        anatomy = labels.label(images, scan.available, placed.brain, placed.labels, labels.is_masked(case),
+                               grid.spacing_mm)
+    return Subject(case.name, images, anatomy, measure_contrast(images, anatomy), scan.available), placed
+
+
+def _first(case: Case) -> Path:
+    """The file to name when the case as a whole is wrong."""
+    return next(path for path in case.images if path is not None)
 
 
 def place_scan(case: Case, scan: Scan, grid: Grid) -> Placed:
@@ -73,9 +86,16 @@ def place_scan(case: Case, scan: Scan, grid: Grid) -> Placed:
     Raises:
         InputError: if no brain is found.
     """
-    mask = brain_mask(scan.images, nib.affines.voxel_sizes(scan.affine)) | (scan.tumour > 0)
+    given = scan.tumour if scan.anatomy is None else scan.anatomy
+    mask = given > 0
+    if scan.anatomy is None:
+        mask |= brain_mask(scan.images[scan.available], nib.affines.voxel_sizes(scan.affine))
     if not mask.any():
-        raise InputError(f"{case.images[0]}: no brain found, no voxel is positive in two sequences; check the files")
+        raise InputError(f"{_first(case)}: no brain found, no voxel is positive in two sequences; check the files")
+    millilitres = mask.sum() * abs(np.linalg.det(scan.affine[:3, :3])) / 1000
+    if millilitres > LARGEST_BRAIN_ML:
+        raise InputError(f"{_first(case)}: {millilitres:.0f} ml are brighter than 0, expected a brain of at most "
+                         f"{LARGEST_BRAIN_ML:.0f} ml; strip the skull first, for example with SynthStrip or HD-BET")
     box = ndimage.find_objects(mask.astype(np.uint8))[0]
     start = np.array([side.start for side in box])
     centre = start + (np.array([side.stop for side in box]) - start - 1) / 2
@@ -84,19 +104,18 @@ def place_scan(case: Case, scan: Scan, grid: Grid) -> Placed:
     to_voxel = np.linalg.inv(scan.affine) @ shift @ grid.affine
     to_box = nib.affines.from_matvec(np.eye(3), -start) @ to_voxel
 
-    images, tumour, brain = _resample(scan.images[:, *box], scan.tumour[box], mask[box], to_box, grid.shape)
+    images, labels, brain = _resample(scan.images[:, *box], given[box], mask[box], to_box, grid.shape)
     outside = _share_outside(mask, np.linalg.inv(to_voxel), grid.shape)
-    millilitres = mask.sum() * abs(np.linalg.det(scan.affine[:3, :3])) / 1000
-    return Placed(images, tumour, brain, outside, float(millilitres))
+    return Placed(images, labels, brain, outside, float(millilitres))
 
 
 def brain_mask(images: np.ndarray, spacing_mm: np.ndarray) -> np.ndarray:
-    """The brain of a skull-stripped scan: (4, X, Y, Z) intensities of any scale → (X, Y, Z) bool.
+    """The brain of a skull-stripped scan: (n, X, Y, Z) intensities of any scale → (X, Y, Z) bool.
 
-    Positive in at least two sequences (negative values are ringing of an earlier interpolation), without what hangs
-    on by a thin neck, the largest piece alone, its holes filled.
+    Positive in at least two sequences, or in the only one (negative values are ringing of an earlier interpolation),
+    without what hangs on by a thin neck, the largest piece alone, its holes filled.
     """
-    positive = ndimage.binary_fill_holes((images > 0).sum(axis=0) >= 2)
+    positive = ndimage.binary_fill_holes((images > 0).sum(axis=0) >= min(2, len(images)))
     reach = NECK_MM / 2 / np.asarray(spacing_mm)
     axes = np.ogrid[tuple(slice(-int(size), int(size) + 1) for size in np.maximum(np.round(reach), 1))]
     ball = sum((axis / max(size, 1)) ** 2 for axis, size in zip(axes, reach, strict=True)) <= 1
@@ -113,11 +132,15 @@ def brain_mask(images: np.ndarray, spacing_mm: np.ndarray) -> np.ndarray:
 def normalise(images: np.ndarray, brain: np.ndarray, case: Case) -> np.ndarray:
     """Every sequence divided by its own high percentile inside the brain: [0, 1], 0 outside the brain; float32.
 
+    A sequence that the case lacks stays 0.
+
     Raises:
         InputError: if a sequence has no intensity inside the brain.
     """
     result = np.zeros(images.shape, np.float32)
     for channel, sequence in enumerate(SEQUENCES):
+        if case.images[channel] is None:
+            continue
         inside = images[channel][brain]
         white = np.percentile(inside, WHITE_PERCENTILE) if inside.size else 0.0
         if white <= 0:
@@ -127,9 +150,9 @@ def normalise(images: np.ndarray, brain: np.ndarray, case: Case) -> np.ndarray:
 
 
 def _resample(
-    images: np.ndarray, tumour: np.ndarray, mask: np.ndarray, to_source: np.ndarray, shape: tuple[int, int, int]
+    images: np.ndarray, given: np.ndarray, mask: np.ndarray, to_source: np.ndarray, shape: tuple[int, int, int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Images, tumour labels and brain mask on a grid whose voxel indices `to_source` takes to the source's."""
+    """Images, given labels and brain mask on a grid whose voxel indices `to_source` takes to the source's."""
     sigma = _antialiasing_sigma(to_source)
 
     def sample(volume: np.ndarray) -> np.ndarray:
@@ -138,7 +161,7 @@ def _resample(
 
     coverage = sample(mask)
     brain = coverage > 0.5
-    indicators = {label: sample(tumour == label) for label in TUMOUR if (tumour == label).any()}
+    indicators = {label: sample(given == label) for label in range(1, N_LABELS) if (given == label).any()}
     labels = np.zeros(shape, np.uint8)
     best = coverage - sum(indicators.values()) if indicators else coverage
     for label, indicator in indicators.items():

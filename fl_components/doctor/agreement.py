@@ -6,7 +6,8 @@ import math
 import os
 from pathlib import Path
 
-from fl_components.cohort.layout import Case, scan_cases
+from fl_components.cohort.case import Case
+from fl_components.cohort.layout import scan_cases
 from fl_components.doctor.finding import Finding, judge
 from fl_components.guard.ledger import Ledger
 from fl_components.site import EgressPolicy, Site
@@ -24,7 +25,7 @@ def check_data(site: Site, study: Study | None) -> tuple[Finding, list[Case]]:
     needed = math.ceil(least / share - 1e-9)
     expected = f"a folder that can be read, {needed} complete cases or more ({least} in the smaller part of the split)"
     try:
-        cases, problems = scan_cases(root)
+        cases, problems = scan_cases(root, site.data.layout, site.data.tumours)
     except OSError as error:
         return Finding("data", "fix", f"{root}: {error.strerror}", expected,
                        "let the account that runs the site read the folder"), []

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, TypeVar
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import nn
@@ -31,7 +32,7 @@ def save_network(network: nn.Module, path: Path, about: Mapping[str, str]) -> st
     Returns:
         SHA-256 of the file.
     """
-    tensors = {name: tensor.detach().float().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    tensors = {name: tensor.detach().float().cpu().contiguous() for name, tensor in _tensors(network).items()}
     content = save(tensors, {_ABOUT: json.dumps(dict(about), sort_keys=True)})
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
@@ -53,9 +54,24 @@ def load_network(network: Network, path: Path, name: str) -> tuple[Network, str]
     """
     try:
         content = path.read_bytes()
-        network.load_state_dict(load(content), strict=True)
-    except (OSError, SafetensorError, RuntimeError) as error:
+        _fill(_tensors(network), load(content))
+    except (OSError, SafetensorError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path}: found no weights of the {name} ({reason}); expected what 'fedsynth pretrain "
                          f"{name}' writes; make it again") from None
     return network.eval().requires_grad_(False), hashlib.sha256(content).hexdigest()
+
+
+def _tensors(network: nn.Module) -> dict[str, torch.Tensor]:
+    """Every parameter and buffer under one name, also where the network knows it by several."""
+    return {**dict(network.named_parameters()), **dict(network.named_buffers())}
+
+
+@torch.no_grad()
+def _fill(own: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]) -> None:
+    differing = [name for name in sorted({*own, *found})
+                 if name not in own or name not in found or own[name].shape != found[name].shape]
+    if differing:
+        raise ValueError(f"{len(differing)} tensors are missing, unknown or of another shape, such as {differing[0]}")
+    for name, tensor in own.items():
+        tensor.copy_(found[name])

@@ -7,7 +7,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from fl_components.cohort.layout import Case, find_cases
+from fl_components.cohort.case import Case
+from fl_components.cohort.layout import find_cases
 from fl_components.site import Site
 from fl_components.study import TEMPLATE_CENTRE_MM, Study
 from fl_components.vocabulary import CSF, GREY_MATTER, NECROTIC, OEDEMA, WHITE_MATTER

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from brats_case import BRATS, lps_affine, rewrite, write_case, write_volume
 
-from fl_components.cohort.layout import Case, find_cases, read_scan, scan_cases, translate_labels
+from fl_components.cohort.case import Case
+from fl_components.cohort.layout import find_cases, read_scan, scan_cases, translate_labels
 from fl_components.vocabulary import ENHANCING, NECROTIC, OEDEMA
 from privacy_eval.errors import InputError
 
