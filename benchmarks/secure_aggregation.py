@@ -60,14 +60,15 @@ def a_round(study: Study, masked: bool, updates: dict[str, Fields], folder: Path
     """One round: the mean, the bytes of one site's answer, and the seconds at one site and at the server."""
     keys = {name: MaskKey() for name in SITES} if masked else {}
     public = {name: key.public for name, key in keys.items()}
+    seeds = {name: bytes([k] * KEY_BYTES) for k, name in enumerate(SITES)}
     sent, seconds = {}, []
     for name, site in sites_of(folder).items():
-        guard, masking = Guard(site, study), Masking(keys[name], public) if masked else None
+        guard, masking = Guard(site, study), Masking(keys[name], public, seeds[name]) if masked else None
         started = time.perf_counter()
         sent[name] = guard.release("train", updates[name], job=job, round_number=0, masking=masking)
         seconds.append(time.perf_counter() - started)
     started = time.perf_counter()
-    mean = mean_update(study, sent) if masked else aggregate(study, sent, declared_shapes(study))
+    mean = mean_update(study, sent, seeds) if masked else aggregate(study, sent, declared_shapes(study))
     at_server = time.perf_counter() - started
     return mean, sum(value.nbytes for value in sent["east"].values()), float(np.median(seconds)), at_server
 
@@ -87,7 +88,7 @@ def compare(plain: Study, secure: Study, repeats: int) -> list[dict[str, Any]]:
                 if repeat >= 0:
                     times[masked].append((at_site, at_server))
                 rows[masked] = {"updates": "masked" if masked else "plain", "bytes": size,
-                                "bytes_keys": (len(SITES) + 1) * KEY_BYTES if masked else 0,
+                                "bytes_keys": 2 * KEY_BYTES if masked else 0,
                                 "largest_error": float(np.abs(error).max()),
                                 "typical_error": float(np.sqrt(np.square(error).mean()))}
     return [{**rows[masked], "seconds_site": quartiles([pair[0] for pair in times[masked]]),

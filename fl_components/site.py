@@ -63,8 +63,8 @@ class EgressPolicy(Settings):
     every study that writes into the site's ledger; at 0 nothing leaves for the audit of a study that claims an ε.
     """
 
-    tasks: tuple[Literal["summarise", "train_keys", "train", "audit_keys", "audit"], ...] = (
-        "summarise", "train_keys", "train", "audit_keys", "audit")
+    tasks: tuple[Literal["summarise", "train_keys", "train", "train_reveal", "audit_keys", "audit"], ...] = (
+        "summarise", "train_keys", "train", "train_reveal", "audit_keys", "audit")
     maximum_rounds: Count = 1000
     maximum_update_norm: Positive = 100.0
     maximum_message_bytes: Count = 512 * 2**20

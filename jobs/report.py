@@ -162,6 +162,7 @@ def _sections(run: RunFolder, study: Study, sites: Sequence[Site], audited: dict
     facts = provenance(study) | {"release": audited["release"], "precision": read_json(run.training_file)["precision"]}
     facts["versions"] = ", ".join(f"{name} {number}" for name, number in facts["versions"].items())
     training = study.training
+    masks = ", under masks that cancel in the sum over sites" if study.federation.secure_aggregation else ""
     return Sections(
         title=f"Privacy audit of the release of study '{study.name}'",
         figures=figures, curves=_curves(run), quality=quality, egress=[_egress(site, study) for site in sites],
@@ -169,7 +170,7 @@ def _sections(run: RunFolder, study: Study, sites: Sequence[Site], audited: dict
         methods=[
             f"A conditional 3D GAN was trained in {training.rounds} rounds of {training.local_steps} steps at "
             f"{len(run.server.contributors(study))} sites; each site returned the generator's update and three mean "
-            "losses a round, and its discriminator and scans stayed.",
+            f"losses a round{masks}, and its discriminator and scans stayed.",
             f"{study.synthesis.volumes} volumes were made from sampled anatomies and contrasts drawn from the sites' "
             "summaries; no patient's mask was used."])
 

@@ -18,6 +18,7 @@ from nvflare.app_common.app_constant import AppConstants
 from fl_components.client.heartbeat import Heartbeat
 from fl_components.client.open_site import OpenSite, open_site
 from fl_components.guard.egress import Guard
+from fl_components.guard.masked_update import Masking
 
 
 class TaskAborted(Exception):  # noqa: N818 - not an error: somebody asked for it
@@ -50,6 +51,10 @@ class SiteExecutor(Executor):
                heartbeat: Heartbeat, abort_signal: Signal) -> dict[str, np.ndarray]:
         """The fields of the answer, as `fl_components.guard.declaration` declares them for the task."""
 
+    def masking(self) -> Masking | None:
+        """What the guard is to mask the answer just given with; None if nothing."""
+        return None
+
     def execute(self, task_name: str, shareable: Shareable, fl_ctx: FLContext, abort_signal: Signal) -> Shareable:
         """NVFlare's entry."""
         if task_name not in self.tasks():
@@ -63,7 +68,8 @@ class SiteExecutor(Executor):
         try:
             fields = self.answer(task_name, round_number, from_shareable(shareable).data, opened, heartbeat,
                                  abort_signal)
-            passed = guard.release(task_name, fields, job=fl_ctx.get_job_id(), round_number=round_number)
+            passed = guard.release(task_name, fields, job=fl_ctx.get_job_id(), round_number=round_number,
+                                   masking=self.masking())
         except TaskAborted:
             return make_reply(ReturnCode.TASK_ABORTED)
         except Exception as error:

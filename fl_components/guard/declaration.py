@@ -17,7 +17,7 @@ from privacy_eval.battery import Setting
 from privacy_eval.site.answer import n_counts, scalar_names
 from privacy_eval.site.private import private_names
 
-Task = Literal["summarise", "train_keys", "train", "audit_keys", "audit"]
+Task = Literal["summarise", "train_keys", "train", "train_reveal", "audit_keys", "audit"]
 
 TRAINING_SCALARS: Final = ("loss.l1", "loss.adversarial", "loss.discriminator")
 """Means over one task's steps: what the training curves are drawn from."""
@@ -47,6 +47,7 @@ def declare(task: Task, study: Study) -> Declaration:
     - train: the generator's update, tensor by tensor, and the mean losses of the task; with the study's
       `secure_aggregation`, all of it as whole numbers under masks that cancel in the sum over sites;
     - train_keys, audit_keys: a public key for the masks;
+    - train_reveal: the seed of the site's own mask of a round, once the server holds everybody's answer;
     - audit: n, U statistics and deviates, as `privacy_eval.site.answer` names them, and counts: under masks that cancel
       in the sum over sites, or, with fewer sites than that takes, suppressed where they are small.
 
@@ -65,6 +66,8 @@ def declare(task: Task, study: Study) -> Declaration:
         return {**dict.fromkeys(_audit_scalars(study), _SCALAR), **counts, **opened, **salt}
     if task in ("train_keys", "audit_keys"):
         return {"key": Field((KEY_BYTES,), "uint8")}
+    if task == "train_reveal":
+        return {"seed": Field((KEY_BYTES,), "uint8")}
     table = Field((N_TISSUES, len(SEQUENCES)), "float32")
     commitment = {"canaries.commitment": Field((32,), "uint8")} if canaries else {}
     return {"contrast.mean": table, "contrast.spread": table, "contrast.count": Field((N_TISSUES,), "float32"),

@@ -1,4 +1,9 @@
-"""An update under masks: what a site makes of its own, and what the server makes of the sum of all."""
+"""An update under masks: what a site makes of its own, and what the server makes of the sum of all.
+
+The pairwise masks of `secure_sum` cancel once all have answered. A site whose answer comes too late, after the round
+was given up and repeated without it, would be betrayed by them: what its neighbours' masks add up to is known by then.
+So each site adds a mask of its own, as Bonawitz et al. do, and tells its seed only once the server holds all answers.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +14,7 @@ import numpy as np
 
 from fl_components.guard.declaration import TRAINING_SCALARS, Declaration, training_fields
 from fl_components.guard.fixed_point import FixedPoint
-from fl_components.guard.secure_sum import MaskKey, digest_of_keys, unmasked_sum
+from fl_components.guard.secure_sum import MaskKey, digest_of_keys, stream_of, unmasked_sum
 from fl_components.study import Study
 from privacy_eval.errors import InputError
 
@@ -18,10 +23,12 @@ LOSS_BOUND: Final = 1000.0
 
 
 class Masking(NamedTuple):
-    """`key`: the site's own, of this job; `keys`: of all sites that are to be summed, as the server passed them on."""
+    """`key`: the site's own, of this job; `keys`: of all sites that are to be summed, as the server passed them on;
+    `seed`: 32 random bytes, the key of the mask of its own, never used twice."""
 
     key: MaskKey
     keys: Mapping[str, np.ndarray]
+    seed: bytes
 
     def facts(self) -> dict[str, Any]:
         """For the ledger. Sites that compare `keys` of one job find a server that gave them different ones."""
@@ -55,15 +62,18 @@ def masked_update(study: Study, site: str, masking: Masking, fields: Mapping[str
     declaration, share = training_fields(study), study.weight(site)
     parts = [point_of(study, name).encode(_bounded(name, fields[name]), share).ravel() for name in declaration]
     purpose = f"{study.hash}/train/{job}/{round_number}"
-    return _cut(masking.key.mask(np.concatenate(parts), site, masking.keys, purpose), declaration)
+    masked = masking.key.mask(np.concatenate(parts), site, masking.keys, purpose)
+    return _cut(masked + stream_of(masking.seed, masked), declaration)
 
 
-def mean_update(study: Study, masked: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+def mean_update(study: Study, masked: Mapping[str, Mapping[str, np.ndarray]],
+                seeds: Mapping[str, bytes]) -> dict[str, np.ndarray]:
     """The mean over the sites by their shares, from what `masked_update` made of each.
 
     Args:
         study: gives the shares.
         masked: by site; exactly those whose keys were used, else the result is noise.
+        seeds: of the sites' own masks; with one missing or wrong the result is noise, too.
 
     Returns:
         Fields as `training_fields` declares them. In each coordinate the mean is off by at most
@@ -72,6 +82,8 @@ def mean_update(study: Study, masked: Mapping[str, Mapping[str, np.ndarray]]) ->
     declaration = training_fields(study)
     total = unmasked_sum({site: np.concatenate([fields[name].ravel() for name in declaration])
                           for site, fields in masked.items()})
+    for site in masked:
+        total = total - stream_of(seeds[site], total)
     shares = sum(study.weight(site) for site in masked)
     return {name: np.asarray(point_of(study, name).decode(value) / shares, declaration[name].dtype)
             for name, value in _cut(total, declaration).items()}

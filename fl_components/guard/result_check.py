@@ -17,7 +17,8 @@ from fl_components.guard.ledger import Ledger
 from fl_components.guard.seal import Seal, policy_digest
 
 KINDS: Final[Mapping[str, str]] = {"summarise": DataKind.WEIGHT_DIFF, "train_keys": DataKind.WEIGHT_DIFF,
-                                   "train": DataKind.WEIGHT_DIFF, "audit_keys": DataKind.STATISTICS,
+                                   "train": DataKind.WEIGHT_DIFF, "train_reveal": DataKind.WEIGHT_DIFF,
+                                   "audit_keys": DataKind.STATISTICS,
                                    "audit": DataKind.STATISTICS}
 """NVFlare's kind of data that each task is answered with."""
 

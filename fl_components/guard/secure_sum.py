@@ -83,9 +83,13 @@ class MaskKey:
             secret = self._private.exchange(X25519PublicKey.from_public_bytes(key))
         except ValueError:
             raise InputError(f"secure sum: the key for the masks of {pair} is none; do not trust this server") from None
-        stream = HKDF(SHA256(), KEY_BYTES, salt=context, info=pair.encode()).derive(secret)
-        mask = Cipher(ChaCha20(stream, _NONCE), mode=None).encryptor().update(bytes(like.nbytes))
-        return np.frombuffer(mask, like.dtype.newbyteorder("<")).astype(like.dtype)
+        return stream_of(HKDF(SHA256(), KEY_BYTES, salt=context, info=pair.encode()).derive(secret), like)
+
+
+def stream_of(key: bytes, like: np.ndarray) -> np.ndarray:
+    """A key's stream as whole numbers: of the form of `like`, uniform for whoever lacks the 32 bytes of the key."""
+    stream = Cipher(ChaCha20(key, _NONCE), mode=None).encryptor().update(bytes(like.nbytes))
+    return np.frombuffer(stream, like.dtype.newbyteorder("<")).astype(like.dtype)
 
 
 def digest_of_keys(keys: Mapping[str, np.ndarray]) -> str:

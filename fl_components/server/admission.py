@@ -13,6 +13,8 @@ from fl_components.server.ask import Answers, MissingSitesError, Replies
 from fl_components.study import Study
 
 _LONGEST_REASON: Final = 200
+_ROUNDING: Final = 1.001
+"""What rounding may add to the norm of a masked mean."""
 
 
 class Admission:
@@ -55,17 +57,42 @@ class Admission:
         judged = {site: self._refusal(site, replies.answers[site]) for site in self.study.sites
                   if site in replies.answers}
         updates = {site: replies.answers[site] for site, reason in judged.items() if not reason}
-        refusals = [(site, _short(reason)) for site, reason in [*replies.refused, *judged.items()] if reason]
-        self.rejected += [{"round": round_number + 1, "site": site, "reason": reason} for site, reason in refusals]
-        self.absent += [{"round": round_number + 1, "site": site} for site in replies.absent]
-        least = self.study.federation.least_updates(len(self.study.sites))
-        if len(updates) < least:
-            lost = [*(f"site '{site}' rejected: {reason}" for site, reason in refusals),
-                    *(["no usable answer from site(s) " + ", ".join(replies.absent)] if replies.absent else [])]
-            reason = (f"round {round_number + 1} has {len(updates)} admitted update(s), the study's "
-                      f"federation.minimum_updates is {least}: {'; '.join(lost)}; see the site's own log")
-            raise MissingSitesError(reason, replies.absent) if replies.absent else RuntimeError(reason)
+        refusals = [(site, reason) for site, reason in [*replies.refused, *judged.items()] if reason]
+        self._require_enough(round_number, len(updates), refusals, replies.absent)
         return updates
+
+    def admit_sum(self, round_number: int, mean: Mapping[str, np.ndarray] | None, replies: Replies) -> None:
+        """Judge a masked round as a whole: of nobody's update more is seen than that it came.
+
+        Args:
+            round_number: counted from 0.
+            mean: of all sites; None if the round was lost.
+            replies: the last that came.
+
+        Raises:
+            MissingSitesError, RuntimeError: as `admit`, if too few sites are left to repeat the round.
+            RuntimeError: if the mean is longer than a mean of updates within the bound can be.
+        """
+        self._require_enough(round_number, len(replies.answers), replies.refused, replies.absent)
+        bound = self.study.federation.update_norm_bound
+        if mean is not None and (norm := tensor_norm(mean)) > bound * _ROUNDING:
+            raise RuntimeError(f"round {round_number + 1}: the sum of the masked updates has norm {norm:.4g}, and none "
+                               f"within update_norm_bound = {bound:g} can have; a site sent something else, masked, so "
+                               "that the server cannot tell which: compare the sites' ledgers")
+
+    def _require_enough(self, round_number: int, admitted: int, refusals: Iterable[tuple[str, str]],
+                        absent: Sequence[str]) -> None:
+        """Note who was left out; raise if fewer than the study's minimum remain."""
+        named = [(site, _short(reason)) for site, reason in refusals]
+        self.rejected += [{"round": round_number + 1, "site": site, "reason": reason} for site, reason in named]
+        self.absent += [{"round": round_number + 1, "site": site} for site in absent]
+        least = self.study.federation.least_updates(len(self.study.sites))
+        if admitted < least:
+            lost = [*(f"site '{site}' rejected: {reason}" for site, reason in named),
+                    *(["no usable answer from site(s) " + ", ".join(absent)] if absent else [])]
+            reason = (f"round {round_number + 1} has {admitted} admitted update(s), the study's "
+                      f"federation.minimum_updates is {least}: {'; '.join(lost)}; see the site's own log")
+            raise MissingSitesError(reason, absent) if absent else RuntimeError(reason)
 
     def _refusal(self, site: str, fields: Mapping[str, np.ndarray]) -> str | None:
         if reason := update_refusal(self.study, site, fields):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
@@ -15,6 +15,9 @@ from fl_components.json_file import read_json, write_json
 from fl_components.networks.build import Weights
 from fl_components.study import Study
 from privacy_eval.errors import InputError
+
+ALL_SITES: Final = "all sites"
+"""In place of a site's name in the curves of masked rounds, of which the mean alone is known; no site is called so."""
 
 
 class ServerHome:
@@ -86,7 +89,7 @@ class ServerHome:
     def contributors(self, study: Study) -> tuple[str, ...]:
         """The sites of which the training admitted an update; all of the study's if it was trained elsewhere."""
         trained = self.result("train").get("curves", []) if self.result_file("train").exists() else []
-        named = {row["site"] for row in trained}
+        named = {site for row in trained for site in row.get("sites", [row["site"]])}
         return tuple(site for site in study.sites if site in named) or tuple(study.sites)
 
     def save_generator(self, weights: Weights, study: Study, **facts: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from fl_components.server.aggregation import aggregate
 from fl_components.server.ask import Answers, MissingSitesError, ask_round
 from fl_components.server.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from fl_components.server.controller import StudyController
-from fl_components.server.home import ServerHome
+from fl_components.server.home import ALL_SITES, ServerHome
+from fl_components.server.masked_rounds import MaskedRounds
 from fl_components.server.population import missing_summaries, summaries_of, take_summaries
 from fl_components.study import Study
 
@@ -25,7 +27,8 @@ class TrainController(StudyController):
     It goes on from the checkpoint of the same training, if there is one, and writes one after every round. A round
     counts without sites that are silent or rejected, as long as the study's `minimum_updates` remain; who was left out
     is in the result. After a round in which a site did not answer the job ends "paused", so that no second round waits
-    for it: whoever watches submits the next job, without that site.
+    for it: whoever watches submits the next job, without that site. With the study's `secure_aggregation` such a round
+    is lost, and the next job repeats it.
 
     Args:
         study_hash: see the base class.
@@ -40,6 +43,7 @@ class TrainController(StudyController):
         super().__init__(study_hash, sites)
         self.training = training
         self.until = until
+        self._masked: MaskedRounds | None = None
 
     def carry_out(self, study: Study, home: ServerHome) -> None:
         """See the base class."""
@@ -50,6 +54,7 @@ class TrainController(StudyController):
             home.save_generator(checkpoint.smoothed, study, rounds=str(checkpoint.rounds))
         self._tell(study, home, checkpoint, "running")
         silent = self._summarise(study, home, checkpoint)
+        self._masked = MaskedRounds(self, study, self.sites) if study.federation.secure_aggregation else None
         while checkpoint.rounds < self._last(study) and not silent:
             checkpoint, silent = self._round(study, home, checkpoint)
         done = checkpoint.rounds == study.training.rounds
@@ -85,18 +90,31 @@ class TrainController(StudyController):
         """One round; what it made, on disk, and who did not answer."""
         record = before.record
         admission = Admission(study, record["rejected"], record["absent"], record["seen"])
-        replies = ask_round(self, study, self.sites, "train", before.weights, before.rounds)
-        updates = admission.admit(before.rounds, replies)
-        change = aggregate(study, updates, before.weights)
-        weights = {name: before.weights[name] + change[name] for name in before.weights}
-        smoothed = _blend(before.smoothed, weights, study.training.ema_decay) if before.rounds else weights
-        after = Checkpoint(self.training, before.rounds + 1, weights, smoothed, {
-            "curves": [*record["curves"], *_curves(before.rounds + 1, updates)], "rejected": admission.rejected,
-            "absent": admission.absent, "seen": admission.seen})
+        change, curves, silent = self._change(study, before, admission)
+        told = {"curves": [*record["curves"], *curves], "rejected": admission.rejected, "absent": admission.absent,
+                "seen": admission.seen}
+        if change is None:
+            after = replace(before, record=told)
+        else:
+            weights = {name: before.weights[name] + change[name] for name in before.weights}
+            smoothed = _blend(before.smoothed, weights, study.training.ema_decay) if before.rounds else weights
+            after = Checkpoint(self.training, before.rounds + 1, weights, smoothed, told)
         write_checkpoint(home.checkpoint_file, study, after)
-        home.save_generator(smoothed, study, rounds=str(after.rounds))
+        home.save_generator(after.smoothed, study, rounds=str(after.rounds))
         self._tell(study, home, after, "running")
-        return after, replies.absent
+        return after, silent
+
+    def _change(self, study: Study, before: Checkpoint,
+                admission: Admission) -> tuple[Weights | None, list[dict[str, Any]], list[str]]:
+        """The change that a round makes, None if it was lost; its curves; and who did not answer."""
+        if self._masked is None:
+            replies = ask_round(self, study, self.sites, "train", before.weights, before.rounds)
+            updates = admission.admit(before.rounds, replies)
+            return aggregate(study, updates, before.weights), _curves(before.rounds + 1, updates), replies.absent
+        mean, replies = self._masked.mean(before.weights, before.rounds)
+        admission.admit_sum(before.rounds, mean, replies)
+        curves = [] if mean is None else [{**_curves(before.rounds + 1, {ALL_SITES: mean})[0], "sites": self.sites}]
+        return mean, curves, [site for site in self.sites if site not in replies.answers]
 
 
 def _curves(number: int, updates: Answers) -> list[dict[str, Any]]:

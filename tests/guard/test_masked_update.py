@@ -30,6 +30,7 @@ SITES = {"east": 3.0, "north": 2.0, "south": 1.0, "west": 1.0}
 MASKED = {"secure_aggregation": True, "update_norm_bound": 50.0}
 STUDY = Study.parse(small_study(sites=SITES, federation=MASKED), "test")
 PLAIN = STUDY.model_copy(update={"federation": STUDY.federation.model_copy(update={"secure_aggregation": False})})
+SEEDS = {site: bytes([k] * 32) for k, site in enumerate((*SITES, "mallory"))}
 Fields = dict[str, np.ndarray]
 
 
@@ -43,7 +44,7 @@ def update(seed: int, norm: float = 1.0) -> Fields:
 def maskings(*sites: str) -> dict[str, Masking]:
     keys = {site: MaskKey() for site in sites}
     public = {site: key.public for site, key in keys.items()}
-    return {site: Masking(key, public) for site, key in keys.items()}
+    return {site: Masking(key, public, SEEDS[site]) for site, key in keys.items()}
 
 
 def exchange(updates: dict[str, Fields]) -> dict[str, Fields]:
@@ -56,7 +57,7 @@ def exchange(updates: dict[str, Fields]) -> dict[str, Fields]:
        st.floats(1e-3, 49.9))
 def test_the_mean_is_the_plain_aggregate(sites: tuple[str, ...], seed: int, norm: float) -> None:
     updates = {site: update(seed + k, norm) for k, site in enumerate(sites)}
-    found = mean_update(STUDY, exchange(updates))
+    found = mean_update(STUDY, exchange(updates), SEEDS)
     assert refusal(declare("train", PLAIN), found) is None
     plain = aggregate(PLAIN, updates, declared_shapes(STUDY))
     present = sum(STUDY.weight(site) for site in sites)
@@ -80,10 +81,10 @@ def test_one_update_is_noise_and_names_nothing_of_what_it_hides() -> None:
 
 def test_every_bit_of_what_is_sent_counts() -> None:
     sent = exchange({site: update(k) for k, site in enumerate(SITES)})
-    before = mean_update(STUDY, sent)
+    before = mean_update(STUDY, sent, SEEDS)
     name = next(iter(before))
     sent["north"][name].reshape(-1)[0] ^= 1
-    after = mean_update(STUDY, sent)
+    after = mean_update(STUDY, sent, SEEDS)
     assert after[name].reshape(-1)[0] != before[name].reshape(-1)[0]
     assert sum(not np.array_equal(before[key], after[key]) for key in before) == 1
 
@@ -92,7 +93,30 @@ def test_every_bit_of_what_is_sent_counts() -> None:
 def test_without_one_of_the_sites_the_sum_is_noise(lost: str) -> None:
     sent = exchange({site: update(k) for k, site in enumerate(SITES)})
     del sent[lost]
-    assert tensor_norm(mean_update(STUDY, sent)) > 10 * STUDY.federation.update_norm_bound
+    assert tensor_norm(mean_update(STUDY, sent, SEEDS)) > 10 * STUDY.federation.update_norm_bound
+
+
+def test_without_one_seed_the_sum_is_noise() -> None:
+    """What a round that was given up leaves behind, whoever's answer comes late."""
+    sent = exchange({site: update(k) for k, site in enumerate(SITES)})
+    found = mean_update(STUDY, sent, {**SEEDS, "west": bytes([9] * 32)})
+    assert tensor_norm(found) > 10 * STUDY.federation.update_norm_bound
+
+
+def test_a_late_answer_does_not_betray_its_site() -> None:
+    """Given up without west, repeated with the other three, who train the same; then west's answer comes."""
+    updates = {site: update(k) for k, site in enumerate(SITES)}
+    lost = exchange(updates)
+    rest = mean_update(STUDY, exchange({site: updates[site] for site in SITES if site != "west"}), SEEDS)
+    kept_secret = dict.fromkeys(SITES, bytes(32))  # nobody told a seed in the round that was given up
+    whole = mean_update(STUDY, lost, kept_secret)
+    name = next(iter(rest))
+    share = STUDY.weight("west")
+    guess = (whole[name] - (1 - share) * rest[name]) / share
+    assert np.abs(guess - updates["west"][name]).min() > 1e-3
+    told = mean_update(STUDY, lost, SEEDS)
+    guess = (told[name] - (1 - share) * rest[name]) / share
+    np.testing.assert_allclose(guess, updates["west"][name], atol=1e-5)  # which is why the seeds are kept
 
 
 def test_rounds_and_jobs_have_masks_of_their_own_and_a_round_is_masked_once() -> None:
@@ -114,7 +138,7 @@ def test_strangers_and_too_small_sums_are_refused() -> None:
 def test_a_loss_out_of_range_does_not_spoil_the_round() -> None:
     updates = {site: update(k) for k, site in enumerate(SITES)}
     updates["east"]["loss.adversarial"] = np.array(1e9)
-    found = mean_update(STUDY, exchange(updates))
+    found = mean_update(STUDY, exchange(updates), SEEDS)
     assert float(found["loss.adversarial"]) == pytest.approx(3 / 7 * LOSS_BOUND, abs=2)
 
 
