@@ -12,16 +12,18 @@ from nvflare.apis.signal import Signal
 
 from fl_components.client.executor import SiteExecutor, scalar, stop_if
 from fl_components.client.heartbeat import Heartbeat
+from fl_components.client.masked_rounds import MaskedRounds, weights_among
 from fl_components.client.open_site import OpenSite
 from fl_components.cohort.canaries import Canaries, plant_canaries
 from fl_components.cohort.cohort import Cohort
 from fl_components.cohort.subject import Subject
+from fl_components.guard.masked_update import Masking
 from fl_components.training.local import LocalTrainer
 from fl_components.training.states import keep_only, training_folder
 
 
 class TrainExecutor(SiteExecutor):
-    """Answers "summarise" and "train".
+    """Answers "summarise" and "train", and what masks need: "train_keys" before, "train_reveal" after.
 
     Args:
         study_hash: see the base class.
@@ -35,14 +37,26 @@ class TrainExecutor(SiteExecutor):
         self.training = training
         self._members: list[Subject] | None = None
         self._canaries: Canaries | None = None
+        self._rounds = MaskedRounds()
+        self._masking: Masking | None = None
+
+    def masking(self) -> Masking | None:
+        """See the base class."""
+        return self._masking
 
     def tasks(self) -> tuple[str, ...]:
         """See the base class."""
-        return "summarise", "train"
+        return "summarise", "train_keys", "train", "train_reveal"
 
     def answer(self, task: str, round_number: int, data: Mapping[str, np.ndarray], opened: OpenSite,
                heartbeat: Heartbeat, abort_signal: Signal) -> dict[str, np.ndarray]:
         """See the base class."""
+        self._masking = None
+        if task in ("train_keys", "train_reveal"):
+            heartbeat.begin(task, round_number, 1)
+            heartbeat.end()
+            return {"key": self._rounds.public} if task == "train_keys" else {
+                "seed": self._rounds.reveal(round_number, opened.study, opened.site.state)}
         members = self._load_members(opened)
         states = training_folder(opened.site.state, self.training)
         keep_only(states)
@@ -68,7 +82,9 @@ class TrainExecutor(SiteExecutor):
 
     def _train(self, members: list[Subject], states: Path, round_number: int, data: Mapping[str, np.ndarray],
                opened: OpenSite, heartbeat: Heartbeat, abort_signal: Signal) -> dict[str, np.ndarray]:
-        study = opened.study
+        study, weights = opened.study, weights_among(data)
+        if study.federation.secure_aggregation:
+            self._masking = self._rounds.masking(data, round_number, study, opened.site.state)
         steps = study.training.local_steps
         heartbeat.begin("train", round_number, steps)
 
@@ -78,7 +94,7 @@ class TrainExecutor(SiteExecutor):
 
         planted = self._plant(opened).planted if study.canaries.per_site else []
         trainer = LocalTrainer(study, [*members, *planted], states, training_seed(opened))
-        result = trainer.train(dict(data), round_number, steps, on_step)
+        result = trainer.train(weights, round_number, steps, on_step)
         heartbeat.end(precision=result.precision)
         losses = result.losses
         return {**result.update, "loss.l1": scalar(losses.l1), "loss.adversarial": scalar(losses.adversarial),
