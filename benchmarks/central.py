@@ -13,7 +13,7 @@ from fl_components.study import Study
 from fl_components.training.local import LocalTrainer
 
 
-def central_training(study: Study, members: Sequence[Subject], steps: int, seed: int, state_file: Path,
+def central_training(study: Study, members: Sequence[Subject], steps: int, seed: int, states: Path,
                      on_step: Callable[[int], None] | None = None) -> Weights:
     """Train the study's generator on pooled members in this process, with torch's threads as they are.
 
@@ -25,13 +25,13 @@ def central_training(study: Study, members: Sequence[Subject], steps: int, seed:
         members: everybody trained on.
         steps: GAN steps in total; equal to a federation's at sites × rounds × local_steps.
         seed: of the discriminator's start, the order of members, augmentation and noise.
-        state_file: discriminator and optimisers between rounds.
+        states: folder of the discriminator and the optimisers after each round.
         on_step: called with the number of steps done.
 
     Returns:
         The smoothed generator's parameters.
     """
-    trainer = LocalTrainer(study, members, state_file, seed)
+    trainer = LocalTrainer(study, members, states, seed)
     weights = weights_of(build_generator(study))
     smoothed, done, decay = weights, 0, np.float32(study.training.ema_decay)
     for round_number, part in enumerate(_parts(steps, study.training.rounds)):

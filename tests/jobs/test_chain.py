@@ -13,6 +13,7 @@ from small_run import prepare_run, write_run
 from fl_components.guard.declaration import declare
 from fl_components.guard.ledger import Ledger
 from fl_components.server.release import read_release
+from fl_components.training.states import latest_state
 from jobs.audit import audit
 from jobs.output import Talk
 from jobs.run_folder import RunFolder
@@ -98,7 +99,7 @@ def test_nothing_of_the_discriminator_reaches_the_server(finished: tuple[RunFold
     assert set(run.server.load_generator()) == {n for n, f in declare("train", run.study()).items() if f.shape}
     assert not list(run.server.folder.glob("*.pt"))
     for site in run.study().sites:
-        assert (run.site_folder(site) / "state" / "training" / "state.pt").exists()
+        assert latest_state(run.site_folder(site) / "state")
 
 
 def test_a_release_repeats_itself_and_holds_no_real_mask(finished: tuple[RunFolder, dict[str, Any]]) -> None:

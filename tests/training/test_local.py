@@ -17,6 +17,7 @@ from fl_components.study import Study
 from fl_components.training.batch import collate
 from fl_components.training.gan_step import GanStep
 from fl_components.training.local import LocalTrainer
+from fl_components.training.states import load_state
 
 STUDY = Study.parse(small_study(), "test")
 
@@ -37,7 +38,7 @@ SUBJECTS = make_subjects(4)
 
 @pytest.fixture
 def trainer(tmp_path: Path) -> LocalTrainer:
-    return LocalTrainer(STUDY, SUBJECTS, tmp_path / "state" / "state.pt", seed=5)
+    return LocalTrainer(STUDY, SUBJECTS, tmp_path / "states", seed=5)
 
 
 def test_update_is_the_difference_and_state_stays(trainer: LocalTrainer) -> None:
@@ -50,8 +51,7 @@ def test_update_is_the_difference_and_state_stays(trainer: LocalTrainer) -> None
     assert all(np.array_equal(weights[name], before[name]) for name in weights)
     assert set(result.update) == set(weights)
     assert any(np.abs(value).max() > 0 for value in result.update.values())
-    assert trainer.state_file.exists()
-    assert not list(trainer.state_file.parent.glob("*.partial"))
+    assert [path.name for path in trainer.states.iterdir()] == ["round-0001.pt"]
 
 
 def test_training_repeats_itself_and_rounds_differ(trainer: LocalTrainer) -> None:
@@ -66,22 +66,48 @@ def test_training_repeats_itself_and_rounds_differ(trainer: LocalTrainer) -> Non
 def test_later_round_goes_on_from_the_kept_discriminator(trainer: LocalTrainer) -> None:
     weights = weights_of(build_generator(STUDY))
     trainer.train(weights, 0, 2)
-    kept = torch.load(trainer.state_file, weights_only=True)
+    kept = torch.load(trainer.states / "round-0001.pt", weights_only=True)
     fresh = build_discriminator(STUDY, 5).state_dict()
     assert any(not torch.equal(kept["discriminator"][name], fresh[name]) for name in fresh)
     trainer.train(weights, 1, 2)
-    steps = torch.load(trainer.state_file, weights_only=True)["generator_optimiser"]["state"][0]["step"]
-    assert steps == 4
+    assert _steps_done(trainer, 2) == 4
 
 
-def test_later_round_without_state_fails(trainer: LocalTrainer) -> None:
-    with pytest.raises(FileNotFoundError):
-        trainer.train(weights_of(build_generator(STUDY)), 1, 1)
+def test_a_round_that_is_asked_again_gives_the_same_update_bit_by_bit(tmp_path: Path) -> None:
+    weights = weights_of(build_generator(STUDY))
+    plain, asked_again = (LocalTrainer(STUDY, SUBJECTS, tmp_path / name, seed=5) for name in ("plain", "again"))
+    for number, times in enumerate((1, 3, 1)):
+        updates = [asked_again.train(weights, number, 2).update for _ in range(times)]
+        expected = plain.train(weights, number, 2).update
+        assert all(np.array_equal(update[name], expected[name]) for update in updates for name in expected)
+        weights = {name: weights[name] + expected[name] for name in weights}
+    one, two = (load_state(folder, 3) for folder in (plain.states, asked_again.states))
+    assert one is not None
+    assert two is not None
+    assert all(torch.equal(one["discriminator"][name], value) for name, value in two["discriminator"].items())
+
+
+def test_a_site_that_missed_rounds_goes_on_from_where_it_was(trainer: LocalTrainer) -> None:
+    weights = weights_of(build_generator(STUDY))
+    trainer.train(weights, 0, 2)
+    trainer.train(weights, 4, 2)
+    assert _steps_done(trainer, 5) == 4
+
+
+def test_a_site_that_came_late_starts_fresh(trainer: LocalTrainer) -> None:
+    trainer.train(weights_of(build_generator(STUDY)), 3, 2)
+    assert _steps_done(trainer, 4) == 2
+
+
+def _steps_done(trainer: LocalTrainer, rounds: int) -> int:
+    state = load_state(trainer.states, rounds)
+    assert state is not None
+    return int(state["generator_optimiser"]["state"][0]["step"])
 
 
 def test_l1_falls_and_noise_matters_after_training(tmp_path: Path) -> None:
     study = Study.parse(small_study(training={"rounds": 1, "local_steps": 60, "generator_rate": 2e-3}), "test")
-    trainer = LocalTrainer(study, SUBJECTS, tmp_path / "state.pt", seed=5)
+    trainer = LocalTrainer(study, SUBJECTS, tmp_path / "states", seed=5)
     start = weights_of(build_generator(study))
     early = trainer.train(start, 0, 5).losses.l1
     result = trainer.train(start, 0, 60)
