@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fl_components.doctor.agreement import check_data, check_ledger, check_policy, read_study
+from fl_components.doctor.authority import check_authority, check_same_policy
 from fl_components.doctor.finding import Finding, Status
 from fl_components.doctor.kit import Kit, check_kit
 from fl_components.doctor.machine import (
@@ -79,10 +80,11 @@ def look(asked: Examination, site: Site, site_file: Path) -> list[Finding]:
     _check_options(asked)
     about_study, study = read_study(site, asked.study_hash)
     data, cases = check_data(site, study)
-    findings = [data, *about_study, check_policy(site, site_file), check_state(site), check_ledger(site),
+    kit = Kit(asked.kit) if asked.kit else None
+    findings = [data, *about_study, check_policy(site, site_file), check_same_policy(site),
+                check_authority(site, site_file, kit), check_state(site), check_ledger(site),
                 check_disk(site, study, len(cases)), check_memory(study, len(cases)), check_threads(site),
                 *check_packages(), check_clock(site)]
-    kit = Kit(asked.kit) if asked.kit else None
     if kit is not None:
         findings += check_kit(kit, site.name)
     return findings + _reach(kit, asked.server)
