@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from nvflare.apis.dxo import DXO, DataKind, from_shareable
 from nvflare.apis.signal import Signal
+from site_context import JobContext
 from small_run import CONTRAST, prepare_run, write_run
-from test_open_site import Context
 
 from fl_components.anatomy.sampler import AnatomySampler
 from fl_components.client.audit_executor import AuditExecutor, question_of
@@ -25,14 +25,6 @@ from fl_components.study import Study
 from jobs.run_folder import RunFolder
 from privacy_eval.site.answer import totals_of
 from privacy_eval.spaces.images import ImageSet
-
-
-class JobContext(Context):
-    def get_job_id(self) -> str:
-        return "job"
-
-    def get_peer_context(self) -> None:
-        return None
 
 
 @pytest.fixture(scope="module")

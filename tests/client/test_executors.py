@@ -11,8 +11,8 @@ from nvflare.apis.dxo import DXO, DataKind, from_shareable
 from nvflare.apis.fl_constant import ReturnCode
 from nvflare.apis.shareable import Shareable
 from nvflare.apis.signal import Signal
+from site_context import JobContext
 from small_run import CONTRAST, prepare_run, write_run
-from test_open_site import Context
 
 from fl_components.client.audit_executor import AuditExecutor
 from fl_components.client.generator_errors import painting_error
@@ -26,14 +26,6 @@ from fl_components.networks.build import build_generator, weights_of
 from jobs.run_folder import RunFolder
 
 TRAINING = "0123456789abcdef" * 2
-
-
-class JobContext(Context):
-    def get_job_id(self) -> str:
-        return "job"
-
-    def get_peer_context(self) -> None:
-        return None
 
 
 @pytest.fixture(scope="module")

@@ -1,29 +1,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
-from nvflare.apis.fl_constant import FLContextKey
+from site_context import Context
 from small_run import write_run
 
 from fl_components.client.open_site import open_site
 from fl_components.environment import RUN_VARIABLE
 from jobs.run_folder import RunFolder
 from privacy_eval.errors import InputError
-
-
-class Context:
-    """What `open_site` asks an NVFlare context for."""
-
-    def __init__(self, name: str, properties: dict[str, Any] | None = None) -> None:
-        self.name, self.properties = name, properties
-
-    def get_identity_name(self) -> str:
-        return self.name
-
-    def get_prop(self, key: str, default: object = None) -> object:
-        return self.properties if key == FLContextKey.SCOPE_PROPERTIES else default
 
 
 @pytest.fixture

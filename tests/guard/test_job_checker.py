@@ -32,9 +32,12 @@ def check(part: Any = GOOD, place: str = PLACE, byoc: bool = False, **config: An
     JobChecker(SITE_COMPONENTS, ["train", "summarise"]).handle_event(EventType.BEFORE_BUILD_COMPONENT, context)
 
 
-def test_our_own_job_is_built() -> None:
-    check()
-    check(components=[], task_result_filters=[], task_data_filters=[])
+@pytest.mark.parametrize("empty", [{}, {"components": [], "task_result_filters": [], "task_data_filters": []}])
+def test_our_own_job_is_not_refused(empty: dict[str, Any]) -> None:
+    try:
+        check(**empty)
+    except UnsafeComponentError as refused:
+        pytest.fail(f"refused: {refused}")
 
 
 @pytest.mark.parametrize("part", [

@@ -38,11 +38,8 @@ def only(sites: list[SiteStatistics], condition: str, measure: str, auc: float) 
             for site in sites]
 
 
-def test_of(result: AuditResult, test: str) -> TestResult:
+def result_of(result: AuditResult, test: str) -> TestResult:
     return next(found for found in result.tests if found.id == test)
-
-
-test_of.__test__ = False  # type: ignore[attr-defined]
 
 
 def test_the_four_words() -> None:
@@ -137,38 +134,38 @@ def test_a_low_powered_control_that_missed_does_not_void() -> None:
 
 def test_an_inconclusive_measure_says_how_many_would_settle_it() -> None:
     result = combine(four(n=30, release=0.55), POLICY)
-    worst = test_of(result, "T1").worst
+    worst = result_of(result, "T1").worst
     assert worst.decision is Verdict.INCONCLUSIVE
     assert worst.subjects_to_settle is not None
     assert worst.subjects_to_settle > worst.estimate.n_members
     assert any(f"roughly {worst.subjects_to_settle} members" in reason for reason in result.reasons)
     enough = four(n=worst.subjects_to_settle // 4 + 3, release=0.55)
-    assert test_of(combine(enough, POLICY), "T1").decision is Verdict.NO_LEAK_FOUND
+    assert result_of(combine(enough, POLICY), "T1").decision is Verdict.NO_LEAK_FOUND
 
 
 def test_an_estimate_above_the_tolerance_would_be_settled_by_a_rejection() -> None:
     result = combine([answer(n=32, release=0.61)], POLICY)
-    worst = test_of(result, "T1").worst
+    worst = result_of(result, "T1").worst
     assert worst.decision is Verdict.INCONCLUSIVE
     assert worst.tolerance is not None
     more = subjects_to_settle(worst, worst.tolerance, POLICY.alpha / len(FAMILY))
-    assert test_of(combine([answer(n=more + 1, release=0.61)], POLICY), "T1").decision is Verdict.LEAK
+    assert result_of(combine([answer(n=more + 1, release=0.61)], POLICY), "T1").decision is Verdict.LEAK
 
 
 def test_suppressed_counts_are_read_against_every_claim() -> None:
-    hidden = test_of(combine(four(replicas=(SUPPRESSED, 0)), POLICY), "T6").worst
+    hidden = result_of(combine(four(replicas=(SUPPRESSED, 0)), POLICY), "T6").worst
     told_low, told_high = (1 - 0) / 60, 4 / 60
     assert hidden.estimate.value == pytest.approx((told_low + told_high) / 2)
     assert hidden.p_value == pytest.approx(0.5**4, rel=0.2)
     assert hidden.estimate.high > told_high
     both = combine(four(replicas=(SUPPRESSED, SUPPRESSED)), POLICY)
-    assert test_of(both, "T6").worst.p_value > 0.9
+    assert result_of(both, "T6").worst.p_value > 0.9
     assert any("suppressed" in warning for warning in both.warnings)
 
 
 def test_the_worst_variant_speaks_for_its_test() -> None:
     result = combine(only(four(), "release", "T1.tumour", 0.65), POLICY)
-    found = test_of(result, "T1")
+    found = result_of(result, "T1")
     assert found.decision is Verdict.LEAK
     assert found.worst.measure.variant == "tumour"
     assert [one.decision for one in found.findings].count(Verdict.LEAK) == 1
@@ -196,7 +193,7 @@ def test_a_rate_that_so_few_cannot_bound_is_not_answered() -> None:
     assert any("needs 299 holdout" in warning for warning in few.warnings)
     many = combine(four(n=150), POLICY)
     assert not many.unanswered
-    assert len(test_of(many, "T3").findings) == 4
+    assert len(result_of(many, "T3").findings) == 4
 
 
 def test_every_audit_beyond_the_plan_has_half_the_level() -> None:
@@ -229,24 +226,24 @@ def summed(sites: list[SiteStatistics]) -> tuple[list[SiteStatistics], Totals]:
 
 def test_sums_over_sites_hide_no_count_that_suppression_would() -> None:
     hidden = four(replicas=(SUPPRESSED, SUPPRESSED))
-    assert test_of(combine(hidden, POLICY), "T6").worst.estimate.high > 0.05
+    assert result_of(combine(hidden, POLICY), "T6").worst.estimate.high > 0.05
     sites, totals = summed(four(replicas=(1, 1)))
     result = combine(sites, POLICY, totals=totals)
-    worst = test_of(result, "T6").worst
+    worst = result_of(result, "T6").worst
     assert worst.estimate.value == 0
     assert worst.estimate.high < 0.03
     assert result.verdict is Verdict.NO_LEAK_FOUND
     assert not any("suppressed" in warning for warning in result.warnings)
     assert any("all sites together" in warning for warning in result.warnings)
     assert worst.power is not None
-    suppressed = test_of(combine(hidden, POLICY), "T6").worst.power
+    suppressed = result_of(combine(hidden, POLICY), "T6").worst.power
     assert suppressed is not None
     assert worst.power >= suppressed
 
 
 def test_sums_are_one_table_with_fisher_s_p_value() -> None:
     sites, totals = summed(four(replicas=(4, 0)))
-    worst = test_of(combine(sites, POLICY, totals=totals), "T6").worst
+    worst = result_of(combine(sites, POLICY, totals=totals), "T6").worst
     assert worst.p_value == pytest.approx(fisher_exact([[16, 224], [0, 240]], alternative="greater").pvalue)
     assert combine(sites, POLICY, totals=totals).verdict is Verdict.LEAK
 
