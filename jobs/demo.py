@@ -8,6 +8,7 @@ from typing import Any
 from fl_components.json_file import write_json
 from jobs.audit import audit
 from jobs.cohort import check, simulate
+from jobs.edit_gallery import edit_gallery
 from jobs.output import Talk
 from jobs.run_folder import RunFolder
 from jobs.synthesize import synthesize
@@ -29,6 +30,8 @@ def demo(path: Path, talk: Talk, n_sites: int, rounds: int | None) -> dict[str, 
     check(path, talk, None)
     train(run, talk)
     synthesize(run, talk, replace=True)
+    with talk.stage("Editing tumours, one of each kind"):
+        edit_gallery(run, run.edits)
     result = audit(run, talk)
     write_json(path / "stages.json", {"seconds": {title: round(s, 1) for title, s in talk.seconds.items()}})
     return {"verdict": result["verdict"], "report": result["report"], "release": str(run.release),

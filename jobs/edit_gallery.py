@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from fl_components.anatomy.edit.apply import apply_edits
+from fl_components.anatomy.edit.apply import Edited, apply_edits
 from fl_components.anatomy.edit.model import EditFile
 from fl_components.cohort.layout import read_volume
 from fl_components.json_file import read_json, write_json
@@ -57,15 +57,26 @@ def edit_gallery(run: RunFolder, folder: Path, seed: int = 0) -> list[Figure]:
         folder: where the pictures go, with `gallery.json`, which says of which release they are.
         seed: of the edits.
 
+    An example that can be made on none of its first volumes is left out, and `gallery.json` says why.
+
     Raises:
-        InputError: if there is no release, or an example can be made on none of its first volumes.
+        InputError: if there is no generator or no release.
     """
-    volumes, sources, shown = _volumes(run), cache(lambda name: released_source(run, name)), {}
+    volumes, sources = _volumes(run), cache(lambda name: released_source(run, name))
+    shown: dict[str, Any] = {}
+    refused: dict[str, str] = {}
     for name, (title, edits) in EXAMPLES.items():
-        subject, measures = _show(run, sources, _candidates(volumes, healthy=name == "transplant"), name, edits, seed,
-                                  folder / f"{name}.png", title)
-        shown[name] = {"title": title, "subject": subject, "measures": measures}
-    write_json(folder / GALLERY, {"release": release_digest(run.release), "seed": seed, "shown": shown})
+        subjects = _candidates(volumes, healthy=name == "transplant")
+        found = _first_that_can(sources, subjects, name, edits, seed)
+        if isinstance(found, str):
+            refused[name] = found
+            continue
+        source, edited = found
+        pair = render_edit(run, source, edited, seed)
+        edit_picture(pair.labels, pair.images, folder / f"{name}.png", title)
+        shown[name] = {"title": title, "subject": source.name, "measures": edited.measures[0]}
+    write_json(folder / GALLERY, {"release": release_digest(run.release), "seed": seed, "shown": shown,
+                                  "refused": refused})
     return gallery_figures(run, folder)
 
 
@@ -82,23 +93,19 @@ def gallery_figures(run: RunFolder, folder: Path) -> list[Figure]:
             for name, shown in gallery["shown"].items()]
 
 
-def _show(run: RunFolder, sources: Callable[[str], Source], subjects: Sequence[str], name: str,
-          edits: tuple[dict[str, Any], ...], seed: int, path: Path, title: str) -> tuple[str, dict[str, Any]]:
-    refused = "none fits"
+def _first_that_can(sources: Callable[[str], Source], subjects: Sequence[str], name: str,
+                    edits: tuple[dict[str, Any], ...], seed: int) -> tuple[Source, Edited] | str:
+    """The first volume on which one of the edits can be made, edited; or why there is none."""
+    refused = "no volume of the release is fit to show it"
     for subject in subjects:
         source = sources(subject)
         for edit in edits:
             file = EditFile.parse({"seed": seed, "edits": [edit]}, f"example {name}")
             try:
-                edited = apply_edits(source.head, file, lambda donor: sources(donor).head.labels)
+                return source, apply_edits(source.head, file, lambda donor: sources(donor).head.labels)
             except InputError as error:
-                refused = str(error)
-                continue
-            pair = render_edit(run, source, edited, seed)
-            edit_picture(pair.labels, pair.images, path, title)
-            return subject, edited.measures[0]
-    raise InputError(f"{run.release}: the example '{name}' can be made on none of its volumes ({refused}); synthesise "
-                     "more")
+                refused = f"{subject}: {error}"
+    return refused
 
 
 def _candidates(volumes: _Volumes, healthy: bool) -> list[str]:

@@ -75,7 +75,7 @@ def released_source(run: RunFolder, name: str) -> Source:
     population = ContrastPopulation.from_summaries(study, read_json(run.server.population_file))
     return Source(name, head_of_sample(drawn, study.grid), study.grid.affine,
                   lambda labels, seed: released_look(study, int(number), population, labels),
-                  run.path / "edits" / name, False, {"kind": "sampled", "subject": name, "study_seed": study.seed})
+                  run.edits / name, False, {"kind": "sampled", "subject": name, "study_seed": study.seed})
 
 
 def given_source(path: Path, scheme: str | None, run: RunFolder | None) -> Source:
@@ -103,7 +103,7 @@ def given_source(path: Path, scheme: str | None, run: RunFolder | None) -> Sourc
         rng = np.random.default_rng([seed, 0])
         return population.draw(anatomy, rng), torch.Generator().manual_seed(int(rng.integers(2**62)))
 
-    return Source(name, head, affine, look, run.path / "edits" / name, True, told)
+    return Source(name, head, affine, look, run.edits / name, True, told)
 
 
 def site_source(run: RunFolder, site_name: str, case: str) -> Source:

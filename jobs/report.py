@@ -17,6 +17,7 @@ from fl_components.server.release_manifest import release_digest
 from fl_components.site import Site
 from fl_components.study import Study
 from jobs.canaries import canary_section
+from jobs.edit_gallery import gallery_figures
 from jobs.output import Talk
 from jobs.pictures import release_picture, side_by_side
 from jobs.provenance import provenance
@@ -154,7 +155,7 @@ def _rounds(numbers: Sequence[int]) -> str:
 
 def _sections(run: RunFolder, study: Study, sites: Sequence[Site], audited: dict[str, Any],
               simulated: bool) -> Sections:
-    figures = [release_picture(run.release, run.audit)]
+    figures = [release_picture(run.release, run.audit), *gallery_figures(run, run.edits)]
     quality = []
     if simulated:  # real scans may be shown, and measured outside their site, only where nobody's they are
         figures.append(side_by_side(run, study, sites, run.audit))

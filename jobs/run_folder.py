@@ -25,6 +25,7 @@ class RunFolder:
         train.json, synthesis.json  what these steps did, with their command and versions
         server/                     generator, contrast population, how each job ended
         release/                    the synthetic data set, a BIDS derivative
+        edits/                      what `fedsynth edit` wrote, and the demo's edit of each kind
         audit/report.html, .json    the verdict
         nvflare/                    NVFlare's workspaces and logs; wiped by each job
         poc/                        a deployment on this machine, with its private keys (`poc_workspace`)
@@ -51,6 +52,11 @@ class RunFolder:
     def audit(self) -> Path:
         """The audit's results and report."""
         return self.path / "audit"
+
+    @property
+    def edits(self) -> Path:
+        """Edited anatomies and their renderings."""
+        return self.path / "edits"
 
     @property
     def training_file(self) -> Path:
