@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from fl_components.privacy import PrivacySettings
 from fl_components.toml_model import Settings, SettingsFile, read_toml
 from privacy_eval.battery import PRIVATE_LIST
 from privacy_eval.errors import InputError
@@ -223,6 +224,7 @@ class Study(SettingsFile):
     synthesis: SynthesisSettings = SynthesisSettings()
     audit: AuditSettings = AuditSettings()
     canaries: CanarySettings = CanarySettings()
+    privacy: PrivacySettings = PrivacySettings()
 
     @classmethod
     def parse(cls, data: dict[str, Any], origin: str) -> Self:

@@ -1,0 +1,1 @@
+"""Training with patient-level differential privacy: one plan, one mechanism, one account."""
