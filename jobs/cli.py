@@ -12,6 +12,7 @@ import typer
 from jobs.cli_edit import edit_command
 from jobs.command import Format, Output, Run, run_command
 from jobs.default_command import DEFAULT, GroupWithDefault
+from jobs.environment import AdminKit, Env, Environment, engine_of
 
 EXIT_CODES: Final = {"NO LEAK FOUND AT THE STATED POWER": 0, "LEAK": 1, "INCONCLUSIVE": 3, "VOID": 4}
 """Of `fedsynth audit` and `fedsynth report`, by verdict; 2 is bad input or a job that failed."""
@@ -70,17 +71,19 @@ def cohort_check(run: Run, site: Annotated[str | None, typer.Option(help="One si
 
 @app.command("train")
 def train_command(run: Run, resume: Annotated[bool, typer.Option(help="Go on with an unfinished training.")] = False,
-                  output: Output = Format.TEXT) -> None:
+                  env: Env = Environment.SIM, kit: AdminKit = None, output: Output = Format.TEXT) -> None:
     """Train the generator over all sites under NVFlare; only its updates leave a site.
 
     Where a site or the server fails, the training goes on from the last round by itself, if need be without the site,
     which is asked again later.
 
     Example: fedsynth train runs/demo
+
+    Example: fedsynth train runs/demo --env poc
     """
     from jobs.train import train
 
-    run_command(lambda talk: train(_folder(run), talk, resume=resume), output)
+    run_command(lambda talk: train(_folder(run), talk, engine_of(env, _folder(run), kit), resume), output)
 
 
 @app.command("synthesize")
@@ -96,7 +99,8 @@ def synthesize_command(run: Run, replace: Annotated[bool, typer.Option(help="Rep
 
 
 @audit_app.command(DEFAULT, hidden=True)
-def audit_command(run: Run, output: Output = Format.TEXT) -> None:
+def audit_command(run: Run, env: Env = Environment.SIM, kit: AdminKit = None,
+                  output: Output = Format.TEXT) -> None:
     """Attack the release at every site under NVFlare, combine the statistics into a verdict, write the report.
 
     Exit code: 0 no leak found at the stated power, 1 LEAK, 3 INCONCLUSIVE, 4 VOID; 2 bad input.
@@ -105,7 +109,8 @@ def audit_command(run: Run, output: Output = Format.TEXT) -> None:
     """
     from jobs.audit import audit
 
-    raise typer.Exit(EXIT_CODES[run_command(lambda talk: audit(_folder(run), talk), output)["verdict"]])
+    result = run_command(lambda talk: audit(_folder(run), talk, engine_of(env, _folder(run), kit)), output)
+    raise typer.Exit(EXIT_CODES[result["verdict"]])
 
 
 @audit_app.command("folders")
@@ -179,7 +184,7 @@ def report_command(run: Run, output: Output = Format.TEXT) -> None:
 
 @app.command("demo")
 def demo_command(run: Run = Path("runs/demo"), sites: Sites = 4, rounds: Rounds = None,
-                 output: Output = Format.TEXT) -> None:
+                 env: Env = Environment.SIM, output: Output = Format.TEXT) -> None:
     """The whole chain on simulated hospitals: simulate, check, train, synthesize, audit, report.
 
     Exit code 0 unless something broke; the verdict is in the report.
@@ -188,7 +193,7 @@ def demo_command(run: Run = Path("runs/demo"), sites: Sites = 4, rounds: Rounds 
     """
     from jobs.demo import demo
 
-    run_command(lambda talk: demo(run, talk, sites, rounds), output)
+    run_command(lambda talk: demo(run, talk, sites, rounds, env), output)
 
 
 @ledger_app.command("verify")

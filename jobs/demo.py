@@ -9,13 +9,15 @@ from fl_components.json_file import write_json
 from jobs.audit import audit
 from jobs.cohort import check, simulate
 from jobs.edit_gallery import edit_gallery
+from jobs.environment import Environment, engine_of
 from jobs.output import Talk
 from jobs.run_folder import RunFolder
 from jobs.synthesize import synthesize
 from jobs.train import train
 
 
-def demo(path: Path, talk: Talk, n_sites: int, rounds: int | None) -> dict[str, Any]:
+def demo(path: Path, talk: Talk, n_sites: int, rounds: int | None,
+         env: Environment = Environment.SIM) -> dict[str, Any]:
     """Simulate, check, train, synthesize, audit and report in one run folder.
 
     Returns:
@@ -28,11 +30,12 @@ def demo(path: Path, talk: Talk, n_sites: int, rounds: int | None) -> dict[str, 
     simulate(path, talk, n_sites, rounds)
     run = RunFolder(path)
     check(path, talk, None)
-    train(run, talk)
-    synthesize(run, talk, replace=True)
-    with talk.stage("Editing tumours, one of each kind"):
-        edit_gallery(run, run.edits)
-    result = audit(run, talk)
+    with engine_of(env, run) as engine:  # one federation for both jobs
+        train(run, talk, engine)
+        synthesize(run, talk, replace=True)
+        with talk.stage("Editing tumours, one of each kind"):
+            edit_gallery(run, run.edits)
+        result = audit(run, talk, engine)
     write_json(path / "stages.json", {"seconds": {title: round(s, 1) for title, s in talk.seconds.items()}})
     return {"verdict": result["verdict"], "report": result["report"], "release": str(run.release),
             "minutes": round(sum(talk.seconds.values()) / 60, 1)}

@@ -1,11 +1,10 @@
-"""A deployment on this machine: provisioned kits, one process a party, mutual TLS between them."""
+"""A federation on this machine: provisioned kits, one party a kit, mutual TLS between them."""
 
 from __future__ import annotations
 
 import os
-import socket
+import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,27 +12,30 @@ from typing import Final
 
 from fl_components.environment import RUN_VARIABLE
 from fl_components.site import Site
+from jobs.engine import JobFailedError
 from jobs.run_folder import RunFolder
-from jobs.watch import MARKER, JobFailedError, end_all
-from poc_workspace.lockdown import lock_down
+from jobs.watch import MARKER, end_all
+from poc_workspace.admin import Admin, refusals
+from poc_workspace.lockdown import lock_server, lock_site
 from poc_workspace.nvflare_command import Nvflare
+from poc_workspace.party import Party
+from poc_workspace.project import ADMIN, PROJECT, RESERVED, SERVER, free_port, project, provision
 from privacy_eval.errors import InputError
 
-PORT: Final = 8002
-"""Where POC's server listens, on every network interface; administrators use the same port."""
-_SERVER: Final = "server"
-_START_S: Final = 90.0
-_MODULES: Final = {"server": "nvflare.private.fed.app.server.server_train",
-                   "client": "nvflare.private.fed.app.client.client_train"}
+_START_S: Final = 180.0
+_FAREWELL_S: Final = 20.0
+_JOIN_S: Final = 45.0
+"""How long a site may take from its start, or the server's, until the server counts it as connected."""
 
 
 class Deployment:
-    """One run folder's server and sites under NVFlare's POC, below `<run>/poc`.
+    """One run folder's server and sites, below `<run>/poc`.
 
     ::
 
         home/         HOME of every process, so that `~/.nvflare` of the user stays as it is
         deployment/   kits with keys and certificates, each with its own log; made anew by `prepare`
+        storage/      the server's jobs and snapshots
         jobs/         what is submitted
         logs/         what the parties' processes and NVFlare's commands print
 
@@ -47,48 +49,47 @@ class Deployment:
     """
 
     def __init__(self, run: RunFolder, sites: Sequence[Site], marker: str) -> None:
-        self.run, self.sites, self.marker = run, sites, marker
+        self.run, self.sites, self.marker = run, list(sites), marker
         self.folder = run.path.resolve() / "poc"
         if any(letter.isspace() for letter in str(self.folder)):
             raise InputError(f"{self.folder}: the path holds a blank, which NVFlare's launcher splits; move the run")
-        if any(site.name == _SERVER for site in sites):
-            raise InputError(f"{run.study_file}: a site is called '{_SERVER}', POC's own name; rename the site")
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._waiting: list[subprocess.Popen[bytes]] = []
-        self._logs = self.folder / "logs"
+        if names := sorted(RESERVED & {site.name for site in sites}):
+            raise InputError(f"{run.study_file}: a site is called '{names[0]}', a server's own name; rename the site")
         self.folder.mkdir(mode=0o700, exist_ok=True)  # private keys follow
-        self._logs.mkdir(exist_ok=True)
         (self.folder / ".gitignore").write_text("*\n")
         self._base = {**{key: value for key, value in os.environ.items() if key != RUN_VARIABLE},
                       MARKER: marker, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-        self._nvflare = Nvflare(self.folder, self._base)
+        self.nvflare = Nvflare(self.folder / "home", self.folder / "logs", self._base)
+        self.parties: dict[str, Party] = {}
+        self._kits = self.folder / "deployment" / PROJECT / "prod_00"
+        self._waiting: list[subprocess.Popen[bytes]] = []
+
+    @property
+    def logs(self) -> Path:
+        """Where everybody's words are."""
+        return self.nvflare.logs
 
     def prepare(self) -> None:
-        """Provision new kits and lock every party down.
+        """Provision new kits at a free port and lock every party down.
 
         Raises:
-            InputError: if the port is taken.
             JobFailedError: if NVFlare cannot provision.
         """
-        require_free_port(PORT)
-        names = [site.name for site in self.sites]
-        made = self._nvflare.ask("poc", "prepare", "-c", *names, "--force", log=self._logs / "prepare.log")
-        if made["status"] != "ok":
-            raise JobFailedError(f"provisioning: {made['message']}; log: {self._logs / 'prepare.log'}")
-        lock_down(self.kit(_SERVER))
+        for name in ("deployment", "storage", "jobs"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        provision(project([site.name for site in self.sites], free_port()), self.folder / "deployment", self.nvflare)
+        lock_server(self.kit("server"), self.folder / "storage")
         for site in self.sites:
-            lock_down(self.kit(site.name), self.run.site_file(site.name))
+            lock_site(self.kit(site.name), self.run.site_file(site.name))
 
     def kit(self, party: str) -> Path:
-        """A party's startup kit.
+        """A party's startup kit; the server's by the name 'server'."""
+        return self._kits / (SERVER if party == "server" else party)
 
-        Raises:
-            JobFailedError: if there is none.
-        """
-        kits = sorted(self._nvflare.deployment.glob(f"*/prod_*/{party}"))
-        if not kits:
-            raise JobFailedError(f"{self._nvflare.deployment}: no kit of '{party}'; log: {self._logs / 'prepare.log'}")
-        return kits[-1]
+    @property
+    def admin(self) -> Admin:
+        """The administrator."""
+        return Admin(self._kits / ADMIN, self.nvflare)
 
     def start(self) -> None:
         """Start every party and wait until all sites are connected.
@@ -97,78 +98,86 @@ class Deployment:
             JobFailedError: if one does not come up.
         """
         # The server's owner says where its home is; a site gets that from its own privacy scope.
-        self._launch(_SERVER, "server", "fed_server.json", {RUN_VARIABLE: str(self.run.path.resolve())})
+        self._add("server", {RUN_VARIABLE: str(self.run.path.resolve())})
         for site in self.sites:
-            self._launch(site.name, "client", "fed_client.json", {}, f"uid={site.name}")
+            self._add(site.name, {})
         deadline = time.monotonic() + _START_S
-        while missing := {site.name for site in self.sites} - self._connected():
+        while missing := {site.name for site in self.sites} - (self.admin.connected() or frozenset()):
             self.require_alive()
             if time.monotonic() > deadline:
                 raise JobFailedError(f"not connected after {_START_S:.0f} s: {', '.join(sorted(missing))}; "
-                                     f"logs: {self._logs}")
-            time.sleep(1)
+                                     f"logs: {self.logs}", sorted(missing))
 
     def require_alive(self) -> None:
         """Raise `JobFailedError` if a party's process has ended."""
-        for party, process in self._processes.items():
-            if process.poll() is not None:
-                raise JobFailedError(f"'{party}': its NVFlare process ended (exit code {process.returncode}); "
-                                     f"log: {self._logs / party}.log")
+        for name in self.dead():
+            raise JobFailedError(f"'{name}': its NVFlare process ended (exit code {self.parties[name].exit_code}); "
+                                 f"log: {self.parties[name].log}", () if name == "server" else (name,))
 
-    def submit(self, job: Path) -> str:
-        """Submit an exported job with the administrator's kit and return NVFlare's identifier.
+    def require_server(self) -> None:
+        """Raise `JobFailedError` if the server's process has ended: its job cannot end well. A site's death is the
+        server's to notice: a round may go on without it."""
+        server = self.parties["server"]
+        if server.exit_code is not None:
+            raise JobFailedError(f"the server's NVFlare process ended (exit code {server.exit_code}); log: "
+                                 f"{server.log}")
+
+    def dead(self) -> list[str]:
+        """Parties that were started and whose process has ended."""
+        return [name for name, party in self.parties.items() if party.exit_code is not None]
+
+    def revive(self) -> frozenset[str]:
+        """Start dead parties again, as a service manager would, give them time to connect, and say who is connected.
 
         Raises:
-            JobFailedError: if it is refused.
+            JobFailedError: if the server does not come up.
         """
-        log = self._logs / "submit.log"
-        reply = self._nvflare.ask("job", "submit", "-j", str(job), *self._as_admin(), log=log)
-        if reply["status"] != "ok":
-            raise JobFailedError(f"the server refused the job: {reply['message']}; log: {log}")
-        return str(reply["data"]["job_id"])
+        for name in self.dead():
+            self.parties[name].start()
+        server = self.parties["server"]
+        while True:
+            now, connected = time.monotonic(), self.admin.connected()
+            young = {name for name, party in self.parties.items()
+                     if name != "server" and now - max(party.started, server.started) < _JOIN_S}
+            if connected is not None and not young - connected - {*self.dead()}:
+                return connected
+            if connected is None and now - server.started > _START_S:
+                raise JobFailedError(f"the server does not answer; log: {server.log}")
+            time.sleep(0.5)
+
+    def submit(self, job: Path) -> str:
+        """Submit an exported job with the administrator's kit and return NVFlare's identifier (see `Admin`)."""
+        return self.admin.submit(job)
 
     def wait(self, job_id: str) -> tuple[subprocess.Popen[bytes], Path]:
-        """A process that lives as long as NVFlare runs the job, and the log where it says how that ended."""
-        log = self._logs / "job.log"
-        self._waiting.append(self._nvflare.start("job", "wait", job_id, "--interval", "1", *self._as_admin(), log=log))
-        return self._waiting[-1], log
+        """A process that lives as long as NVFlare runs the job, and its log (see `Admin`)."""
+        process, log = self.admin.wait(job_id)
+        self._waiting.append(process)
+        return process, log
 
     def explain(self, job_id: str) -> str:
         """Why a job ended without a result, in one line, as far as NVFlare's server knows."""
-        meta = self._nvflare.ask("job", "meta", job_id, *self._as_admin(), log=self._logs / "meta.log").get("data", {})
-        refusals = [line for line in meta.get("job_deploy_detail", ()) if not line.endswith(": OK")]
-        return "; ".join(refusals) or f"NVFlare ended the job as {meta.get('status', 'unknown')}"
+        meta = self.admin.meta(job_id)
+        refused = "; ".join(f"{site}: {reason}" for site, reason in refusals(meta).items())
+        return refused or f"NVFlare ended the job as {meta.get('status', 'unknown')}"
+
+    def clear(self, job_id: str) -> None:
+        """End what is left of a job, at the server by the administrator, on this machine whatever that says."""
+        if self.parties["server"].exit_code is None:
+            self.admin.end(job_id, _FAREWELL_S)
+        for party in self.parties.values():
+            party.end(job_id)
 
     def stop(self) -> None:
         """End every process of the deployment; none is left, whatever state it was in."""
         end_all(self.marker)
-        for process in (*self._processes.values(), *self._waiting):
+        for process in self._waiting:
             process.wait()
+        for party in self.parties.values():
+            party.end()
 
-    def _launch(self, party: str, kind: str, config: str, extra: dict[str, str], *settings: str) -> None:
-        kit = self.kit(party)
-        # Not by the kit's start.sh: its shell loop restarts what was killed.
-        command = [sys.executable, "-u", "-m", _MODULES[kind], "-m", str(kit), "-s", config, "--set",
-                   "secure_train=true", "org=nvidia", "config_folder=config", *settings]
-        with (self._logs / f"{party}.log").open("wb") as output:
-            self._processes[party] = subprocess.Popen(
-                command, env={**self._base, "HOME": str(self.folder / "home"), **extra}, cwd=kit,
-                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, process_group=0)
-
-    def _connected(self) -> set[str]:
-        reply = self._nvflare.ask("system", "status", *self._as_admin(), log=self._logs / "status.log")
-        return {client["client_name"] for client in reply.get("data", {}).get("clients", ())}
-
-    def _as_admin(self) -> tuple[str, str]:
-        return "--startup-kit", str(self.kit("admin@nvidia.com"))
-
-
-def require_free_port(port: int) -> None:
-    """Raise `InputError` if something listens on the port."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a connection just closed is no listener
-        try:
-            probe.bind(("", port))
-        except OSError as error:
-            raise InputError(f"port {port}: cannot listen there ({error.strerror}), but NVFlare's POC must; end what "
-                             f"holds it ('ss -ltnp' names it) and try again") from None
+    def _add(self, name: str, extra: dict[str, str]) -> None:
+        environment = {**self._base, "HOME": str(self.folder / "home"), **extra}
+        self.parties[name] = Party(self.kit(name), "server" if name == "server" else "client", environment,
+                                   self.logs / f"{name}.log", PROJECT if name == "server" else name)
+        self.parties[name].start()

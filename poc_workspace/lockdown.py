@@ -16,12 +16,22 @@ from privacy_eval.errors import InputError
 _LOG_COMPONENTS: Final = frozenset({"site_log_streamer", "log_receiver"})
 """NVFlare's default components that send a site's error log, exception texts included, and store it at the server."""
 
+_LISTED: Final = {"class_list_enforcement_mode": "enforce", "allow_log_streaming": False}
+_CHECKER: Final = "job_checker"
+_WIRE_GUARD: Final = "wire_guard"
+
+HEARTBEAT_S: Final = 40
+"""Sites show every 10 s that they live; NVFlare's default takes 600 s to miss one."""
+
 _DENIED: Final = ("byoc", "server-predeployed-flwr", "operate", "shell_commands", "clone_job",
                   "show_errors", "show_stats", "reset_errors")
 """Rights that nobody has. The last three belong to NVFlare's category "view", but carry log texts of the party."""
 
 _COORDINATOR: Final = {"submit_job": "any", "manage_job": "n:submitter", "download_job": "n:submitter", "view": "any"}
 _ONLOOKER: Final = {"submit_job": "none", "manage_job": "o:site", "download_job": "none", "view": "any"}
+_EVICTOR: Final = dict.fromkeys(("disable_client", "enable_client"), "any")
+"""What a project administrator may do at the server, beside what a coordinator may: keep a site out, let it in again.
+No other right of NVFlare's category "operate" is given to anybody."""
 _ROLES: Final = {"project_admin": _COORDINATOR, "lead": _COORDINATOR, "org_admin": _ONLOOKER,
                  "member": {**_ONLOOKER, "manage_job": "none"}}
 
@@ -29,29 +39,75 @@ SCOPE: Final = "fedsynth"
 """The site's only privacy scope; a job without a scope gets it, a job that names another one is refused."""
 
 
-def lock_down(kit: Path, site_file: Path | None = None) -> None:
-    """Write the files in a startup kit's `local/`; NVFlare prefers them to the defaults it ships beside them.
+def lock_site(kit: Path, site_file: Path) -> list[Path]:
+    """Compile a site's policy into its kit; NVFlare prefers these files to the defaults it ships beside them.
 
-    Provisioning replaces the whole kit, so this follows every `nvflare poc prepare`.
+    A new kit knows nothing of it, so this follows every provisioning, and every change of `site.toml`. What else the
+    site's owner put into `resources.json` stays.
 
     Args:
-        kit: the party's startup kit, as provisioned.
-        site_file: the site's `site.toml`, whose policy is compiled into the files; None for the server, which has
-            no privacy scope.
+        kit: the site's startup kit, as provisioned.
+        site_file: the site's `site.toml`.
+
+    Returns:
+        The files written.
 
     Raises:
-        InputError: if the kit is none, or the site's file is missing or wrong.
+        InputError: if the kit is none or another party's, or the site's file is missing or wrong.
     """
-    local = kit / "local"
-    shipped = local / "resources.json.default"
+    site = read_site(site_file)
+    named = _kit_name(kit)
+    if named != site.name:
+        raise InputError(f"{kit}: the kit of '{named}', but {site_file} is of '{site.name}'; take the site's own kit")
+    return _write(kit, {"resources.json": site_resources(_own_resources(kit), site_file, site),
+                        "authorization.json": authorization(), "privacy.json": privacy(site_file, site)})
+
+
+def lock_server(kit: Path, storage: Path) -> list[Path]:
+    """Lock the server's kit down, and keep what it stores in a folder of its own.
+
+    NVFlare's default is `/tmp/nvflare`, which all federations of a machine share.
+
+    Args:
+        kit: the server's startup kit, as provisioned.
+        storage: a folder for submitted jobs, their results and snapshots; NVFlare makes it.
+
+    Returns:
+        The files written.
+
+    Raises:
+        InputError: if the kit is none, or another party's.
+    """
+    if not (kit / "startup" / "fed_server.json").exists():
+        raise InputError(f"{kit}: no startup kit of a server (it lacks startup/fed_server.json); name the server's")
+    return _write(kit, {"resources.json": server_resources(_own_resources(kit), storage),
+                        "authorization.json": authorization(server=True)})
+
+
+def _write(kit: Path, contents: dict[str, Any]) -> list[Path]:
+    for name, content in contents.items():
+        write_json(kit / "local" / name, content)
+    return [kit / "local" / name for name in contents]
+
+
+def _own_resources(kit: Path) -> dict[str, Any]:
+    """The party's own resources, or those it was provisioned with, without what a lock-down has added."""
+    own, shipped = kit / "local" / "resources.json", kit / "local" / "resources.json.default"
     if not shipped.exists():
         raise InputError(f"{shipped}: no such file, so {kit} is no startup kit; provision it first")
-    own = local / "resources.json"  # POC has written the server's, with storage inside the workspace
-    site = None if site_file is None else read_site(site_file)
-    write_json(own, resources(read_json(own if own.exists() else shipped), site_file, site))
-    write_json(local / "authorization.json", authorization())
-    if site_file is not None and site is not None:
-        write_json(local / "privacy.json", privacy(site_file, site))
+    found = dict(read_json(own if own.exists() else shipped))
+    dropped = _LOG_COMPONENTS | {_CHECKER, _WIRE_GUARD}
+    return {**found, "components": [part for part in found["components"] if part["id"] not in dropped]}
+
+
+def _kit_name(kit: Path) -> str:
+    path = kit / "startup" / "fed_client.json"
+    if not path.exists():
+        raise InputError(f"{kit}: no startup kit of a site (it lacks startup/fed_client.json); name the site's")
+    try:
+        return str(read_json(path)["client"]["fqsn"]).rpartition(".")[2]
+    except (KeyError, TypeError):
+        raise InputError(f"{path}: names no site; ask the consortium's lead for a new kit") from None
 
 
 def read_site(site_file: Path) -> Site:
@@ -65,26 +121,35 @@ def read_site(site_file: Path) -> Site:
     return Site.from_file(site_file)
 
 
-def resources(shipped: dict[str, Any], site_file: Path | None = None, site: Site | None = None) -> dict[str, Any]:
-    """NVFlare's resources with our classes alone allowed, by exact name, and no log leaving the party.
-
-    A site gets its job checker, and the wire guard of its own process, too.
-    """
-    components = [part for part in shipped["components"] if part["id"] not in _LOG_COMPONENTS]
-    classes = list(CLASS_ALLOW_LIST)
-    if site_file is not None and site is not None:
-        classes = sorted(SITE_COMPONENTS)
-        checker = {"components": SITE_COMPONENTS, "tasks": list(site.policy.tasks)}
-        components += [_component("job_checker", JobChecker, checker),
-                       _component("wire_guard", WireGuard, {"site_file": str(site_file.resolve())})]
-    return {**shipped, "class_list_enforcement_mode": "enforce", "class_allow_list": classes,
-            "allow_log_streaming": False, "components": components}
+def site_resources(own: dict[str, Any], site_file: Path, site: Site) -> dict[str, Any]:
+    """NVFlare's resources with our executors alone allowed, by exact name, no log leaving the site, its job checker,
+    and the wire guard of its own process."""
+    checker = {"components": SITE_COMPONENTS, "tasks": list(site.policy.tasks)}
+    parts = [*own["components"], _component(_CHECKER, JobChecker, checker),
+             _component(_WIRE_GUARD, WireGuard, {"site_file": str(site_file.resolve())})]
+    return {**own, **_LISTED, "class_allow_list": sorted(SITE_COMPONENTS), "components": parts}
 
 
-def authorization() -> dict[str, Any]:
+def server_resources(own: dict[str, Any], storage: Path) -> dict[str, Any]:
+    """NVFlare's resources with our classes alone allowed, storage of the server's own, and sites that are silent for
+    `HEARTBEAT_S` counted as gone."""
+    jobs, snapshots = storage.resolve() / "jobs", storage.resolve() / "snapshots"
+    parts = [{**part, "args": {**part["args"], "uri_root": str(jobs)}} if part["id"] == "job_manager" else part
+             for part in own["components"]]
+    keeper = own["snapshot_persistor"]
+    place = {**keeper["args"]["storage"], "args": {"root_dir": str(snapshots), "uri_root": "/"}}
+    return {**own, **_LISTED, "class_allow_list": list(CLASS_ALLOW_LIST), "components": parts,
+            "servers": [{**server, "heart_beat_timeout": HEARTBEAT_S} for server in own["servers"]],
+            "snapshot_persistor": {**keeper, "args": {**keeper["args"], "storage": place}}}
+
+
+def authorization(server: bool = False) -> dict[str, Any]:
     """Who may do what at a party: jobs of installed code may be submitted, no custom code, shell or remote control."""
     denied = dict.fromkeys(_DENIED, "none")
-    return {"format_version": "1.0", "permissions": {role: {**rights, **denied} for role, rights in _ROLES.items()}}
+    permissions: dict[str, dict[str, str]] = {role: {**rights, **denied} for role, rights in _ROLES.items()}
+    if server:
+        permissions["project_admin"] |= _EVICTOR
+    return {"format_version": "1.0", "permissions": permissions}
 
 
 def privacy(site_file: Path, site: Site) -> dict[str, Any]:
@@ -93,7 +158,7 @@ def privacy(site_file: Path, site: Site) -> dict[str, Any]:
     own = {"site_file": str(site_file.resolve())}
     scope = {"name": SCOPE, "properties": own, "task_result_filters": [
         _component("site_filter", SiteFilter, {**own, "tasks": list(site.policy.tasks)})]}
-    return {"scopes": [scope], "default_scope": SCOPE, "components": [_component("wire_guard", WireGuard, own)]}
+    return {"scopes": [scope], "default_scope": SCOPE, "components": [_component(_WIRE_GUARD, WireGuard, own)]}
 
 
 def _component(name: str, kind: type, arguments: dict[str, Any]) -> dict[str, Any]:

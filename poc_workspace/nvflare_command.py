@@ -3,50 +3,63 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from jobs.watch import JobFailedError
+from jobs.engine import JobFailedError
+
+_TIMEOUT_S: Final = 60.0
 
 
 class Nvflare:
-    """NVFlare's command line for one deployment.
+    """NVFlare's command line.
 
     Args:
-        folder: where its home and its deployment are.
-        environment: of its processes; `HOME` and the deployment's place are set here.
+        home: `HOME` of the commands, where NVFlare keeps settings of its own; made if it is not there.
+        logs: where each command leaves what it said, in a file of its name.
+        environment: of the commands; this process' own if None.
     """
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
-        self.deployment = folder / "deployment"
-        home = folder / "home"
-        home.mkdir(parents=True, exist_ok=True)
-        self.environment = {**environment, "HOME": str(home), "NVFLARE_POC_WORKSPACE": str(self.deployment)}
+    def __init__(self, home: Path, logs: Path, environment: Mapping[str, str] | None = None) -> None:
+        self.logs = logs
+        for folder in (home, logs):
+            folder.mkdir(parents=True, exist_ok=True)
+        self._environment = {**(os.environ if environment is None else environment), "HOME": str(home)}
 
-    def start(self, *words: str, log: Path) -> subprocess.Popen[bytes]:
-        """Start a command that writes one JSON object into `log`."""
-        with log.open("wb") as output:
-            return subprocess.Popen([sys.executable, "-m", "nvflare.cli", "--format", "json", *words],
-                                    env=self.environment, stdin=subprocess.DEVNULL, stdout=output,
-                                    stderr=subprocess.STDOUT, process_group=0)
+    def start(self, *words: str) -> tuple[subprocess.Popen[bytes], Path]:
+        """Start a command whose last line will be one JSON object, and say where it writes."""
+        return self._start("--format", "json", *words, name=words[1])
 
-    def ask(self, *words: str, log: Path, timeout_s: float = 60) -> dict[str, Any]:
+    def ask(self, *words: str, timeout_s: float = _TIMEOUT_S) -> dict[str, Any]:
         """Run a command and return its answer: "status" is "ok" and "data" there, or "message" says why not.
 
         Raises:
             JobFailedError: if it hangs or answers nothing that can be read.
         """
-        process = self.start(*words, log=log)
-        try:
-            process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            raise JobFailedError(f"'nvflare {words[0]} {words[1]}' hung for {timeout_s:.0f} s; log: {log}") from None
+        process, log = self.start(*words)
+        _finish(process, f"'nvflare {words[0]} {words[1]}'", log, timeout_s)
         return answer(log)
+
+    def run(self, *words: str, timeout_s: float = _TIMEOUT_S) -> None:
+        """Run a command that answers in its exit code.
+
+        Raises:
+            JobFailedError: if it hangs or fails.
+        """
+        process, log = self._start(*words, name=words[0])
+        if _finish(process, f"'nvflare {words[0]}'", log, timeout_s):
+            raise JobFailedError(f"'nvflare {words[0]}' failed; log: {log}")
+
+    def _start(self, *words: str, name: str) -> tuple[subprocess.Popen[bytes], Path]:
+        log = self.logs / f"{name}.log"
+        with log.open("wb") as output:
+            return subprocess.Popen([sys.executable, "-m", "nvflare.cli", *words], env=self._environment,
+                                    stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                                    process_group=0), log
 
 
 def answer(log: Path) -> dict[str, Any]:
@@ -60,3 +73,12 @@ def answer(log: Path) -> dict[str, Any]:
         return dict(json.loads(lines[-1]))
     except ValueError:
         raise JobFailedError(f"NVFlare answered nothing that can be read; log: {log}") from None
+
+
+def _finish(process: subprocess.Popen[bytes], name: str, log: Path, timeout_s: float) -> int:
+    try:
+        return process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise JobFailedError(f"{name} hung for {timeout_s:.0f} s; log: {log}") from None

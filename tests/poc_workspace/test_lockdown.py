@@ -16,7 +16,7 @@ from nvflare.security.security import COMMAND_CATEGORIES, FLAuthorizer
 from small_run import small_study
 
 from jobs.recipes import CLASS_ALLOW_LIST, SITE_COMPONENTS
-from poc_workspace.lockdown import authorization, lock_down
+from poc_workspace.lockdown import HEARTBEAT_S, authorization, lock_server, lock_site
 from privacy_eval.errors import InputError
 
 ROLES = ["project_admin", "org_admin", "lead", "member", "a role nobody heard of"]
@@ -25,18 +25,38 @@ SHIPPED = {
     "allow_log_streaming": True, "client": {"retry_timeout": 30},
     "components": [{"id": "process_launcher", "path": "a.B"}, {"id": "site_log_streamer", "path": "a.C"},
                    {"id": "log_receiver", "path": "a.D"}]}
+SERVERS = {**SHIPPED, "servers": [{"heart_beat_timeout": 600, "max_num_clients": 100}],
+           "snapshot_persistor": {"path": "a.E", "args": {"uri_root": "/", "storage": {
+               "path": "a.F", "args": {"root_dir": "/tmp/nvflare/snapshot-storage", "uri_root": "/"}}}},
+           "components": [*SHIPPED["components"], {"id": "job_manager", "path": "a.G", "args": {
+               "uri_root": "/tmp/nvflare/jobs-storage", "job_store_id": "job_store"}}]}
+
+
+def provisioned(folder: Path, config: str, shipped: dict) -> Path:
+    for name, file, content in (("local", "resources.json.default", shipped),
+                                ("startup", config, {"client": {"fqsn": "east"}})):
+        (folder / name).mkdir(parents=True)
+        (folder / name / file).write_text(json.dumps(content))
+    return folder
 
 
 @pytest.fixture
 def kit(tmp_path: Path) -> Path:
     """A kit as provisioned, with a site's settings beside it, locked down."""
-    (tmp_path / "local").mkdir()
-    (tmp_path / "local/resources.json.default").write_text(json.dumps(SHIPPED))
+    provisioned(tmp_path, "fed_client.json", SHIPPED)
     (tmp_path / "site.toml").write_text(tomli_w.dumps({
         "name": "east", "study": "study.toml", "state": "state", "data": {"root": "data", "dialect": "brats2020"},
         "policy": {"tasks": ["summarise", "train"]}}))
-    lock_down(tmp_path, tmp_path / "site.toml")
+    lock_site(tmp_path, tmp_path / "site.toml")
     return tmp_path
+
+
+@pytest.fixture
+def server_kit(tmp_path: Path) -> Path:
+    """The server's kit, locked down."""
+    kit = provisioned(tmp_path / "server", "fed_server.json", SERVERS)
+    lock_server(kit, tmp_path / "storage")
+    return kit
 
 
 def read(kit: Path, name: str) -> dict:
@@ -123,18 +143,54 @@ def test_named_parts_can_be_built_as_written(kit: Path) -> None:
         assert isinstance(load_class(part["path"])(**part["args"]), FLComponent)
 
 
-def test_server_has_no_scope_and_keeps_its_storage(tmp_path: Path) -> None:
-    (tmp_path / "local").mkdir()
-    (tmp_path / "local/resources.json.default").write_text(json.dumps(SHIPPED))
-    (tmp_path / "local/resources.json").write_text(json.dumps({**SHIPPED, "snapshot_persistor": {"root": "mine"}}))
-    lock_down(tmp_path)
-    assert not (tmp_path / "local/privacy.json").exists()
-    assert read(tmp_path, "resources.json")["snapshot_persistor"] == {"root": "mine"}
-    assert read(tmp_path, "resources.json")["class_allow_list"] == CLASS_ALLOW_LIST
+def test_server_has_no_scope_and_stores_in_a_place_of_its_own(server_kit: Path, tmp_path: Path) -> None:
+    found = read(server_kit, "resources.json")
+    assert not (server_kit / "local/privacy.json").exists()
+    assert found["class_allow_list"] == CLASS_ALLOW_LIST
+    assert found["servers"] == [{"heart_beat_timeout": HEARTBEAT_S, "max_num_clients": 100}]
+    stored = [part["args"] for part in found["components"] if part["id"] == "job_manager"]
+    assert stored == [{"uri_root": str(tmp_path / "storage/jobs"), "job_store_id": "job_store"}]
+    assert found["snapshot_persistor"]["args"]["storage"]["args"]["root_dir"] == str(tmp_path / "storage/snapshots")
+    assert "/tmp/nvflare" not in (server_kit / "local/resources.json").read_text()
 
 
-def test_what_is_no_kit_or_no_site_is_said(tmp_path: Path, kit: Path) -> None:
-    with pytest.raises(InputError, match="no startup kit"):
-        lock_down(tmp_path / "nowhere")
+def test_project_admin_alone_may_keep_a_site_out_and_at_the_server_alone(server_kit: Path) -> None:
+    authorizer = FLAuthorizer("consortium", read(server_kit, "authorization.json"))
+    for role in ROLES:
+        person = Person("somebody@nvidia.com", "nvidia", role)
+        for right in ("disable_client", "enable_client"):
+            allowed, _ = authorizer.authorize(AuthzContext(right, person, person))
+            assert allowed is (role == "project_admin")
+            assert not may(role, right)
+        assert not authorizer.authorize(AuthzContext("shutdown", person, person))[0]
+
+
+@pytest.mark.parametrize("name", ["resources.json", "authorization.json", "privacy.json"])
+def test_locking_down_again_changes_nothing(kit: Path, name: str) -> None:
+    before = read(kit, name)
+    lock_site(kit, kit / "site.toml")
+    assert read(kit, name) == before
+
+
+def test_what_the_owner_put_into_the_resources_stays(kit: Path) -> None:
+    own = read(kit, "resources.json")
+    own["components"].append({"id": "resource_manager", "path": "a.H", "args": {"num_of_gpus": 2}})
+    (kit / "local/resources.json").write_text(json.dumps(own))
+    lock_site(kit, kit / "site.toml")
+    parts = {part["id"]: part for part in read(kit, "resources.json")["components"]}
+    assert parts["resource_manager"]["args"] == {"num_of_gpus": 2}
+    assert "job_checker" in parts
+
+
+def test_what_is_no_kit_or_no_site_is_said(tmp_path: Path, kit: Path, server_kit: Path) -> None:
+    with pytest.raises(InputError, match="no startup kit of a site"):
+        lock_site(tmp_path / "nowhere", kit / "site.toml")
+    with pytest.raises(InputError, match="no startup kit of a site"):
+        lock_site(server_kit, kit / "site.toml")
+    with pytest.raises(InputError, match="no startup kit of a server"):
+        lock_server(kit, tmp_path)
     with pytest.raises(InputError, match=r"site\.toml"):
-        lock_down(kit, tmp_path / "absent" / "site.toml")
+        lock_site(kit, tmp_path / "absent" / "site.toml")
+    (kit / "startup/fed_client.json").write_text(json.dumps({"client": {"fqsn": "west"}}))
+    with pytest.raises(InputError, match=r"the kit of 'west', but .* is of 'east'"):
+        lock_site(kit, kit / "site.toml")

@@ -1,15 +1,17 @@
-"""The very same job in a real deployment: server and sites of their own, mutual TLS, each site locked down."""
+"""The very same jobs in a real federation: server and sites of their own, mutual TLS, each site locked down."""
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 from small_run import prepare_run, write_run
@@ -19,69 +21,116 @@ from fl_components.guard.declaration import declare
 from fl_components.guard.ledger import Ledger
 from fl_components.json_file import read_json
 from fl_components.study import Study
+from jobs.audit import audit
+from jobs.cli import app
+from jobs.engine import Job, JobFailedError
 from jobs.output import Talk
 from jobs.run_folder import RunFolder
+from jobs.synthesize import synthesize
 from jobs.train import train
-from jobs.watch import MARKER, JobFailedError
-from poc_workspace.__main__ import app
-from poc_workspace.deployment import PORT, Deployment, require_free_port
-from poc_workspace.poc import export, run_in_poc
+from jobs.watch import MARKER
+from poc_workspace.deployment import Deployment
+from poc_workspace.engine import PocEngine, _take
+from poc_workspace.project import SERVER, free_port, project
+from poc_workspace.submission import export
 from privacy_eval.errors import InputError
 
 
-@pytest.fixture
-def taken_port() -> Iterator[int]:
-    """A port somebody else listens on."""
-    with socket.socket() as listener:
-        listener.bind(("", 0))
-        listener.listen()
-        yield listener.getsockname()[1]
+def training(study: Study) -> Job:
+    return Job("train", study, tuple(study.sites), "0" * 32, study.training.rounds)
 
 
-def marked() -> list[psutil.Process]:
+def leftovers(run: RunFolder) -> list[str]:
+    """Command lines of our processes that work in the run folder."""
     found = []
     for process in psutil.process_iter():
         try:
-            if MARKER in process.environ():
-                found.append(process)
+            if MARKER in process.environ() and str(run.path) in (line := " ".join(process.cmdline())):
+                found.append(line)
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
     return found
 
 
-def leftovers(run: RunFolder) -> list[str]:
-    """Command lines of marked processes that work in the run folder."""
-    return [line for process in marked() if str(run.path) in (line := " ".join(process.cmdline()))]
+def listening(process: psutil.Process) -> set[str]:
+    """Addresses of the interfaces on which a process listens."""
+    return {connection.laddr.ip for connection in process.net_connections("tcp") if connection.status == "LISTEN"}
 
 
-def test_taken_port_is_one_clear_line(taken_port: int) -> None:
-    with pytest.raises(InputError, match=rf"^port {taken_port}: .*ss -ltnp.*$") as error:
-        require_free_port(taken_port)
-    assert "\n" not in str(error.value)
+def test_free_port_is_one_on_which_nothing_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as listener:
+        port = free_port()
+        listener.bind(("127.0.0.1", port))
+        listener.listen()
+        monkeypatch.setattr("poc_workspace.project._PORTS", range(port, port + 1))
+        with pytest.raises(InputError, match=r"none is free; 'ss -ltn' names"):
+            free_port()
+
+
+def test_project_has_every_party_and_listens_on_loopback() -> None:
+    content = project(["east", "west"], 20001)
+    parties = {party["name"]: party for party in content["participants"]}
+    assert parties[SERVER]["fed_learn_port"] == 20001
+    assert {name for name, party in parties.items() if party["type"] == "client"} == {"east", "west"}
+    assert [party["role"] for party in parties.values() if party["type"] == "admin"] == ["lead"]
+    assert len({party["org"] for party in parties.values()}) == 3  # a hospital is nobody's subordinate
 
 
 def test_paths_and_names_nvflare_cannot_use_are_refused(tmp_path: Path) -> None:
     run = write_run(tmp_path / "a run", subjects=0)
     with pytest.raises(InputError, match="holds a blank"):
         Deployment(run, run.sites(run.study()), "unused")
-    run = write_run(tmp_path / "run", subjects=0, sites={"server": 1.0, "west": 1.0})
-    with pytest.raises(InputError, match="a site is called 'server'"):
-        Deployment(run, run.sites(run.study()), "unused")
+    for index, name in enumerate(("server", "localhost")):
+        run = write_run(tmp_path / f"run{index}", subjects=0, sites={name: 1.0, "west": 1.0})
+        with pytest.raises(InputError, match=f"a site is called '{name}'"):
+            Deployment(run, run.sites(run.study()), "unused")
 
 
-def test_exported_job_carries_class_names_and_the_studys_hash_alone(tmp_path: Path) -> None:
+def test_two_commands_do_not_share_a_run_folders_federation(tmp_path: Path) -> None:
+    lock = _take(tmp_path / "running", "first")
+    with pytest.raises(InputError, match=r"another command runs .*; wait until it has ended"):
+        _take(tmp_path / "running", "second")
+    os.close(lock)
+    child = subprocess.Popen(["sleep", "60"], env={**os.environ, MARKER: "first"})
+    os.close(_take(tmp_path / "running", "second"))  # ends what the first one left behind
+    assert child.wait(10) < 0
+    assert (tmp_path / "running").read_text() == "second"
+    with (tmp_path / "running").open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # and is released when its owner is gone
+
+
+def test_engine_that_is_not_entered_says_so(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="not entered"):
+        PocEngine(write_run(tmp_path / "run", subjects=0)).present()
+
+
+def test_exported_job_carries_class_names_and_public_facts_alone(tmp_path: Path) -> None:
     study = write_run(tmp_path / "run", subjects=0).study()
-    job = export("train", study, tmp_path)
+    job = export(training(study), tmp_path)
     assert not list(job.rglob("custom"))
-    client = read_json(job / "app/config/config_fed_client.json")
-    assert [entry["executor"]["args"] for entry in client["executors"]] == [{"study_hash": study.hash}]
-    assert client["components"] == client["task_result_filters"] == client["task_data_filters"] == []
+    for config in job.rglob("config_fed_client.json"):
+        content = read_json(config)
+        assert [entry["executor"]["args"] for entry in content["executors"]] == [
+            {"study_hash": study.hash, "training": "0" * 32}]
+        assert content["components"] == content["task_result_filters"] == content["task_data_filters"] == []
 
 
-def test_bad_run_folder_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, [str(tmp_path / "nowhere")])
+@pytest.mark.parametrize("command", ["train", "audit"])
+def test_bad_run_folder_is_one_line_and_exit_code_2(tmp_path: Path, command: str) -> None:
+    result = CliRunner().invoke(app, [command, str(tmp_path / "nowhere"), "--env", "poc"])
     assert result.exit_code == 2
     assert "no such run folder" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(("options", "reason"), [
+    (["--env", "prod"], "needs --kit"), (["--env", "poc", "--kit", "kit"], "goes with --env prod"),
+    (["--env", "prod", "--kit", "nowhere"], "no startup kit of an administrator")])
+def test_wrong_kit_is_one_line_and_exit_code_2(tmp_path: Path, options: list[str], reason: str) -> None:
+    run = write_run(tmp_path / "run", subjects=0)
+    result = CliRunner().invoke(app, ["train", str(run.path), *options])
+    assert result.exit_code == 2
+    assert reason in result.stderr
     assert result.stderr.count("\n") == 1
 
 
@@ -89,7 +138,7 @@ def assert_ledger_is_exactly_the_declaration(path: Path, study: Study) -> None:
     ledger = Ledger(path)
     entries = ledger.entries()
     assert ledger.verify() is None
-    assert [entry["task"] for entry in entries] == ["summarise"] + ["train"] * study.training.rounds
+    assert [entry["task"] for entry in entries] == ["summarise"] + ["train"] * study.training.rounds + ["audit"]
     for entry in entries:
         declared = declare(entry["task"], study)
         assert entry["decision"] == "sent"
@@ -99,34 +148,69 @@ def assert_ledger_is_exactly_the_declaration(path: Path, study: Study) -> None:
 
 
 @pytest.mark.slow
-def test_training_in_poc(tmp_path: Path) -> None:
-    run = write_run(tmp_path / "run")
+def test_both_jobs_in_one_federation_end_as_in_the_simulator(tmp_path: Path) -> None:
+    run, simulated = write_run(tmp_path / "run"), write_run(tmp_path / "simulated")
     study = prepare_run(run)
-    train(run, Talk(), run_in_poc)
-    assert run.server.result("train")["status"] == "done"
-    assert run.server.generator_file.exists()
+    prepare_run(simulated)
+    train(simulated, Talk())
+    with PocEngine(run) as engine:
+        started = {name: party.started for name, party in engine.deployment.parties.items()}
+        for party in engine.deployment.parties.values():
+            for process in party.processes():
+                assert listening(process) <= {"127.0.0.1", "::ffff:127.0.0.1"}
+        train(run, Talk(), engine)
+        synthesize(run, Talk(), replace=True)
+        audit(run, Talk(), engine)
+        assert {name: party.started for name, party in engine.deployment.parties.items()} == started
+    assert run.server.result("train")["status"] == run.server.result("audit")["status"] == "done"
+    expected = simulated.server.load_generator()
+    for name, weights in run.server.load_generator().items():
+        np.testing.assert_allclose(weights, expected[name], rtol=0, atol=1e-5)
     for site in run.sites(study):
         assert_ledger_is_exactly_the_declaration(site.ledger, study)
-        kit = next((run.path / "poc/deployment").glob(f"*/prod_*/{site.name}"))
+        kit = run.path / "poc/deployment/fedsynth/prod_00" / site.name
         assert read_json(kit / "startup/fed_client.json")["client"]["connection_security"] == "mtls"
         assert f"SSL {site.name}]" in (run.path / "poc/logs/server.log").read_text()
     assert not list((run.path / "poc").rglob("ERRORLOG_*"))  # as NVFlare's server stores a site's streamed log
+    assert (run.path / "poc").stat().st_mode & 0o077 == 0
     assert not leftovers(run)
-    require_free_port(PORT)
+
+
+@pytest.mark.slow
+def test_dead_parties_are_started_again_and_stale_jobs_are_in_nobodys_way(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", training={"rounds": 2, "local_steps": 200})
+    study = prepare_run(run)
+
+    def kill_the_server(beats: dict) -> None:
+        if any(beat.get("task") == "train" for beat in beats.values()):
+            for process in engine.deployment.parties["server"].processes():
+                process.kill()
+
+    with PocEngine(run) as engine:
+        with pytest.raises(JobFailedError, match="the server's NVFlare process ended"):
+            engine.run(training(study), kill_the_server)
+        for process in engine.deployment.parties["east"].processes():
+            process.kill()
+        assert engine.present() == {"east", "west"}
+        assert all(len(party.processes()) == 1 for party in engine.deployment.parties.values())  # no job's is left
+        result = engine.run(training(study), lambda beats: None)
+        assert (result["status"], result["rounds"]) == ("done", 2)
+    assert not leftovers(run)
 
 
 @pytest.mark.slow
 def test_sites_refuse_what_a_careless_server_lets_through(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", subjects=0)
     study = run.study()
-    foreign = export("train", study, tmp_path / "foreign")
-    config = foreign / "app/config/config_fed_client.json"
-    content = read_json(config)
-    content["executors"][0]["executor"] = {"path": "nvflare.app_common.np.np_trainer.NPTrainer", "args": {}}
-    config.write_text(json.dumps(content))
-    custom = export("train", study, tmp_path / "custom")
-    (custom / "app/custom").mkdir()
-    (custom / "app/custom/own.py").write_text("print('hello')\n")
+    foreign = export(training(study), tmp_path / "foreign")
+    for config in foreign.rglob("config_fed_client.json"):
+        content = read_json(config)
+        content["executors"][0]["executor"] = {"path": "nvflare.app_common.np.np_trainer.NPTrainer", "args": {}}
+        config.write_text(json.dumps(content))
+    custom = export(training(study), tmp_path / "custom")
+    for config in custom.rglob("config_fed_client.json"):
+        (config.parent.parent / "custom").mkdir()
+        (config.parent.parent / "custom" / "own.py").write_text("print('hello')\n")
 
     deployment = Deployment(run, run.sites(study), "test-of-refusals")
     try:
@@ -138,7 +222,7 @@ def test_sites_refuse_what_a_careless_server_lets_through(tmp_path: Path) -> Non
         job_id = deployment.submit(custom)
         process, _ = deployment.wait(job_id)
         assert process.wait(60) == 1
-        assert "east: NVFLARE_ERROR: BYOC not permitted" in deployment.explain(job_id)
+        assert "BYOC not permitted" in deployment.explain(job_id)
         process, _ = deployment.wait(deployment.submit(foreign))
         assert process.wait(90) == 1
         for site in study.sites:
@@ -154,9 +238,9 @@ def test_sites_refuse_what_a_careless_server_lets_through(tmp_path: Path) -> Non
 def test_terminated_command_leaves_no_process(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run")
     prepare_run(run)
-    command = subprocess.Popen([sys.executable, "-m", "poc_workspace", str(run.path)])
+    command = subprocess.Popen([Path(sys.executable).with_name("fedsynth"), "train", run.path, "--env", "poc"])
     logs = run.path / "poc/logs"
-    for _ in range(600):
+    for _ in range(900):
         if (logs / "west.log").exists():  # the last party to be started
             break
         time.sleep(0.1)
@@ -164,4 +248,3 @@ def test_terminated_command_leaves_no_process(tmp_path: Path) -> None:
     command.terminate()
     assert command.wait(30) == 143
     assert not leftovers(run)
-    require_free_port(PORT)

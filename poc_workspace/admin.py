@@ -1,0 +1,79 @@
+"""What an administrator's kit can do in a federation: submit a job, see it end, end it, see who is connected."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from jobs.engine import JobFailedError
+from poc_workspace.nvflare_command import Nvflare
+
+_ENDED: Final = ("FINISHED", "FAILED", "ABANDONED")
+
+
+class Admin:
+    """An administrator.
+
+    Args:
+        kit: the startup kit.
+        nvflare: NVFlare's command line.
+    """
+
+    def __init__(self, kit: Path, nvflare: Nvflare) -> None:
+        self.kit, self.nvflare = kit, nvflare
+
+    def connected(self) -> frozenset[str] | None:
+        """Names of the sites that the server counts as connected; None if the server does not answer."""
+        reply = self._ask("system", "status")
+        if reply["status"] != "ok":
+            return None
+        return frozenset(str(client["client_name"]) for client in reply["data"].get("clients", ()))
+
+    def submit(self, job: Path) -> str:
+        """Submit an exported job and return NVFlare's identifier.
+
+        Raises:
+            JobFailedError: if it is refused.
+        """
+        reply = self._ask("job", "submit", "-j", str(job))
+        if reply["status"] != "ok":
+            raise JobFailedError(f"the server refused the job: {reply.get('message')}; log: "
+                                 f"{self.nvflare.logs / 'submit.log'}")
+        return str(reply["data"]["job_id"])
+
+    def wait(self, job_id: str) -> tuple[subprocess.Popen[bytes], Path]:
+        """A process that lives as long as NVFlare runs the job, and the log where it says how that ended."""
+        return self.nvflare.start("job", "wait", job_id, "--interval", "1", *self._as_admin())
+
+    def meta(self, job_id: str) -> dict[str, Any]:
+        """What NVFlare's server knows of a job; empty if it does not answer."""
+        return dict(self._ask("job", "meta", job_id).get("data") or {})
+
+    def ended(self, job_id: str) -> bool:
+        """Whether NVFlare is through with a job."""
+        return str(self.meta(job_id).get("status", "")).startswith(_ENDED)
+
+    def end(self, job_id: str, patience_s: float) -> None:
+        """Have a job ended, unless it is, and wait until it is or nothing more can be done.
+
+        A job that a crash of the server left behind is "running" for ever. It cannot be ended, and is in nobody's way.
+        """
+        deadline = time.monotonic() + patience_s
+        while not self.ended(job_id):
+            if self._ask("job", "abort", job_id, "--force")["status"] != "ok" or time.monotonic() > deadline:
+                return
+            time.sleep(1)
+
+    def _ask(self, *words: str) -> dict[str, Any]:
+        return self.nvflare.ask(*words, *self._as_admin())
+
+    def _as_admin(self) -> tuple[str, str]:
+        return "--startup-kit", str(self.kit)
+
+
+def refusals(meta: dict[str, Any]) -> dict[str, str]:
+    """Sites that refused a job when it was handed to them, and why."""
+    lines = [str(line).partition(": ") for line in meta.get("job_deploy_detail") or ()]
+    return {site: reason for site, _, reason in lines if reason != "OK"}
