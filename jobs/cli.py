@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from jobs.cli_edit import edit_command
+from jobs.cli_party import server_app, site_app
 from jobs.command import Format, Output, Run, run_command
 from jobs.default_command import DEFAULT, GroupWithDefault
 from jobs.environment import AdminKit, Env, Environment, engine_of
@@ -33,8 +34,8 @@ pretrain_app = typer.Typer(no_args_is_help=True, help="Networks that ship, made 
 app.add_typer(pretrain_app, name="pretrain")
 ledger_app = typer.Typer(no_args_is_help=True, help="What left a site: whether its record is intact, and what it says.")
 app.add_typer(ledger_app, name="ledger")
-site_app = typer.Typer(no_args_is_help=True, help="A hospital's own machine: whether it is ready to take part.")
 app.add_typer(site_app, name="site")
+app.add_typer(server_app, name="server")
 app.command("edit")(edit_command)
 
 
@@ -225,28 +226,6 @@ def ledger_show(
     from jobs.ledger import show
 
     run_command(lambda talk: show(path, talk, site), output)
-
-
-@site_app.command("doctor")
-def site_doctor(
-        target: Annotated[Path, typer.Argument(help="A run folder, or the site's site.toml.")],
-        site: Annotated[str | None, typer.Option(help="With a run folder: which of its sites.")] = None,
-        study_hash: Annotated[str | None, typer.Option(help="The server's hash of the study.")] = None,
-        kit: Annotated[Path | None, typer.Option(help="The site's startup kit.")] = None,
-        server: Annotated[str | None, typer.Option(help="HOST:PORT (default: the kit's).")] = None,
-        output: Output = Format.TEXT) -> None:
-    """Check data, study, policy, ledger, state, disk, memory, threads, packages, clock, startup kit and server.
-
-    Never logs in as the site, which would evict the running client.
-
-    Exit code: 0 all well, 1 something to fix, 2 bad input.
-
-    Example: fedsynth site doctor /srv/fedsynth/site.toml --kit /srv/fedsynth/kit
-    """
-    from jobs.doctor import Examination, examine
-
-    asked = Examination(target, site, study_hash, kit, server)
-    raise typer.Exit(1 if run_command(lambda talk: examine(asked, talk), output)["to_fix"] else 0)
 
 
 @pretrain_app.command("embedding")
