@@ -93,6 +93,18 @@ TABLES: Final[dict[str, Layout]] = {
     "embedding": Layout("embedding", ("degradations", Rows("copy"), Rows("space", ("embedding", "voxels", "coarse")),
                                       Columns({"top1": "top-1", "auc": "AUC"})),
                         "Top-1 (Wilson's 95 % interval), AUC same against other (95 % bootstrap interval)"),
+    "labeller": Layout("labeller", ("sequences", Rows("sequences"), Rows("labelled by"),
+                                    Columns({"CSF": "CSF", "GM": "grey matter", "WM": "white matter",
+                                             "mean": "mean of the three"})), f"Dice. {_MEAN}"),
+    "labeller_tumour": Layout("labeller", ("tumours", Rows("sequences"), Columns({
+        "whole tumour": "whole tumour", "core": "core", "enhancing": "enhancing"})),
+        f"Dice where no mask is given, of those who have the part. {_MEAN}"),
+    "labeller_real": Layout("labeller", ("real", Rows("labelled by"), Columns({
+        "CSF": "CSF", "GM": "grey matter", "WM": "white matter"})), "Shares of the brain outside the tumour"),
+    "labeller_real_tumour": Layout("labeller", ("real_tumour", Rows("sequences"), Columns({
+        "whole tumour": "whole tumour"})), "Dice with the given mask"),
+    "labeller_time": Layout("labeller", ("milliseconds", Rows("labelled by"), Columns({
+        "": "a scan, processor ms"})), _MEDIAN),
     "membership": Layout("membership", (Rows("generator", ("demo", "memorising")), Rows("attack"), Columns({
         "": "AUC", "n_members": "members", "n_holdout": "holdout", "p_value": "p"})),
         "AUC (95 % interval), one-sided p"),

@@ -71,16 +71,15 @@ def check(path: Path, talk: Talk, only: str | None = None) -> dict[str, Any]:
     Args:
         path: the run folder.
         talk: gets what was found against what is expected.
-        only: one site's name, or None for all.
+        only: one site's name, or None for all of the study's; it may be one that gives anatomies only, which the study
+            does not name.
 
     Raises:
-        InputError: if a site is not the study's or a subject cannot be used; the first such is named.
+        InputError: if a site is unknown or a subject cannot be used; the first such is named.
     """
     run = RunFolder(path)
     study = run.study()
-    if only is not None and only not in study.sites:
-        raise InputError(f"--site {only}: not a site of the study; it names {', '.join(study.sites)}")
-    sites = [site for site in run.sites(study) if only in (None, site.name)]
+    sites = _sites(run, study, only)
     results: dict[str, Any] = {}
     with worker_pool() as pool:
         for site in sites:
@@ -97,6 +96,18 @@ def check(path: Path, talk: Talk, only: str | None = None) -> dict[str, Any]:
             sizes = {part: len(getattr(cohort.split, part)) for part in PARTS}
             results[site.name] = {**sizes, "doubts": len(found.doubts), "sheet": str(sheet)}
     return {"sites": results}
+
+
+def _sites(run: RunFolder, study: Study, only: str | None) -> list[Site]:
+    if only is None or only in study.sites:
+        return [site for site in run.sites(study) if only in (None, site.name)]
+    if not run.site_file(only).exists():
+        raise InputError(f"--site {only}: not a site of the study, which names {', '.join(study.sites)}; nor is there "
+                         f"{run.site_file(only)}")
+    site = Site.from_file(run.site_file(only))
+    if Study.from_file(site.study).hash != study.hash:
+        raise InputError(f"{site.study}: differs from {run.study_file}; every party must hold the same study")
+    return [site]
 
 
 def _study_content(run: RunFolder, n_sites: int, rounds: int | None) -> dict[str, Any]:

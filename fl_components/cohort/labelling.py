@@ -76,16 +76,19 @@ class Labels:
             return label_tissues(images, brain, tumour, spacing_mm)
         from fl_components.networks.labeller import shipped_labeller
 
-        probabilities = shipped_labeller().probabilities(images, available)
-        allowed = probabilities[list(HEALTHY)] if masked else probabilities[CSF:]
-        likeliest = allowed.argmax(axis=0) + CSF
-        return np.where(brain, np.where(tumour > 0, tumour, likeliest), BACKGROUND).astype(np.uint8)
+        return likeliest(shipped_labeller().probabilities(images, available), brain, tumour, masked)
 
     def identity(self, case: Case, spacing_mm: float) -> list[str]:
         """What the case's labels depend on besides its files: made anew when it changes (errors as `method`)."""
         available = np.array([path is not None for path in case.images])
         method = self.method(available, self.is_masked(case), spacing_mm)
         return [method, self.tumours, *([_digest()] if method == "labeller" else [])]
+
+
+def likeliest(probabilities: np.ndarray, brain: np.ndarray, tumour: np.ndarray, masked: bool) -> np.ndarray:
+    """The anatomy that the labeller's probabilities (7, X, Y, Z) make; other arguments as `Labels.label`."""
+    allowed = probabilities[list(HEALTHY)] if masked else probabilities[CSF:]
+    return np.where(brain, np.where(tumour > 0, tumour, allowed.argmax(axis=0) + CSF), BACKGROUND).astype(np.uint8)
 
 
 @lru_cache(maxsize=1)

@@ -86,27 +86,56 @@ def place_scan(case: Case, scan: Scan, grid: Grid) -> Placed:
     Raises:
         InputError: if no brain is found.
     """
-    given = scan.tumour if scan.anatomy is None else scan.anatomy
-    mask = given > 0
-    if scan.anatomy is None:
-        mask |= brain_mask(scan.images[scan.available], nib.affines.voxel_sizes(scan.affine))
-    if not mask.any():
-        raise InputError(f"{_first(case)}: no brain found, no voxel is positive in two sequences; check the files")
+    given, mask = _given(case, scan)
     millilitres = mask.sum() * abs(np.linalg.det(scan.affine[:3, :3])) / 1000
     if millilitres > LARGEST_BRAIN_ML:
         raise InputError(f"{_first(case)}: {millilitres:.0f} ml are brighter than 0, expected a brain of at most "
                          f"{LARGEST_BRAIN_ML:.0f} ml; strip the skull first, for example with SynthStrip or HD-BET")
+    box, to_voxel = _placement(mask, scan.affine, grid)
+    images, labels, brain = _resample(scan.images[:, *box], given[box], mask[box], _from(box, to_voxel), grid.shape)
+    outside = _share_outside(mask, np.linalg.inv(to_voxel), grid.shape)
+    return Placed(images, labels, brain, outside, float(millilitres))
+
+
+def place_labels(case: Case, scan: Scan, labels: np.ndarray, grid: Grid) -> np.ndarray:
+    """Other labels of a scan's voxels, such as the truth of a simulated one, where `place_scan` puts the scan.
+
+    Args:
+        case: the scan's files, to be named in messages.
+        scan: what is placed by its own brain.
+        labels: (X, Y, Z) uint8 in the shared vocabulary, on the scan's voxels.
+        grid: the study's.
+    """
+    to_voxel = _placement(_given(case, scan)[1], scan.affine, grid)[1]
+    everywhere = tuple(slice(0, length) for length in labels.shape)
+    return _resample(scan.images[:1], labels, np.ones(labels.shape, bool), _from(everywhere, to_voxel), grid.shape)[1]
+
+
+def _given(case: Case, scan: Scan) -> tuple[np.ndarray, np.ndarray]:
+    """Labels that the scan brings, and its brain: that of its anatomy, or what is bright or tumour."""
+    if scan.anatomy is not None:
+        given, mask = scan.anatomy, scan.anatomy > 0
+    else:
+        given = scan.tumour
+        mask = brain_mask(scan.images[scan.available], nib.affines.voxel_sizes(scan.affine)) | (given > 0)
+    if not mask.any():
+        raise InputError(f"{_first(case)}: no brain found, no voxel is positive in two sequences; check the files")
+    return given, mask
+
+
+def _placement(mask: np.ndarray, affine: np.ndarray, grid: Grid) -> tuple[tuple[slice, ...], np.ndarray]:
+    """The brain's bounding box, and the map from the grid's voxel indices to the scan's that centres the box."""
     box = ndimage.find_objects(mask.astype(np.uint8))[0]
     start = np.array([side.start for side in box])
     centre = start + (np.array([side.stop for side in box]) - start - 1) / 2
     shift = np.eye(4)
-    shift[:3, 3] = nib.affines.apply_affine(scan.affine, centre) - TEMPLATE_CENTRE_MM
-    to_voxel = np.linalg.inv(scan.affine) @ shift @ grid.affine
-    to_box = nib.affines.from_matvec(np.eye(3), -start) @ to_voxel
+    shift[:3, 3] = nib.affines.apply_affine(affine, centre) - TEMPLATE_CENTRE_MM
+    return box, np.linalg.inv(affine) @ shift @ grid.affine
 
-    images, labels, brain = _resample(scan.images[:, *box], given[box], mask[box], to_box, grid.shape)
-    outside = _share_outside(mask, np.linalg.inv(to_voxel), grid.shape)
-    return Placed(images, labels, brain, outside, float(millilitres))
+
+def _from(box: tuple[slice, ...], to_voxel: np.ndarray) -> np.ndarray:
+    """A map to voxel indices, counted from the box's first voxel."""
+    return nib.affines.from_matvec(np.eye(3), [-side.start for side in box]) @ to_voxel
 
 
 def brain_mask(images: np.ndarray, spacing_mm: np.ndarray) -> np.ndarray:
