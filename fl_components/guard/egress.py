@@ -54,34 +54,33 @@ class Guard:
         if (reason := self._refusal(task, fields, round_number)) is not None:
             self.ledger.append({**entry, "decision": "refused", "reason": reason})
             raise self._refused(task, reason)
-        if masked(task, self.study):
-            return self._release_masked(fields, masking, entry)
-        rebuilt = rebuild(declare(cast(Task, task), self.study), fields)
+        hidden, facts = self._masked(task, fields, masking, entry)
+        rebuilt = rebuild(declare(cast(Task, task), self.study), hidden)
+        told = {**describe(rebuilt), **facts}
         # The ledger first: what is sent without a record would be worse than a record of what was not sent.
         if (epsilon := claimed_epsilon(task, self.study)) is None:
-            self.ledger.append({**entry, "decision": "sent", **describe(rebuilt)})
+            self.ledger.append({**entry, "decision": "sent", **told})
             return rebuilt
-        written = self.ledger.append_after(lambda earlier: {**entry, **self._charged(epsilon, rebuilt, earlier)})
+        written = self.ledger.append_after(lambda earlier: {**entry, **self._charged(epsilon, fields, told, earlier)})
         if written["decision"] == "refused":
             raise self._refused(task, written["reason"])
         return rebuilt
 
-    def _release_masked(self, fields: Mapping[str, np.ndarray], masking: Masking | None,
-                        entry: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        """The update under masks. The ledger has its norm before, and what left: digests of masked tensors."""
+    def _masked(self, task: str, fields: Mapping[str, np.ndarray], masking: Masking | None,
+                entry: Mapping[str, Any]) -> tuple[Mapping[str, np.ndarray], dict[str, Any]]:
+        """What leaves, under masks where the study wants them, and what only the site knows of it: the norm before."""
+        if not masked(task, self.study):
+            return fields, {}
         try:
             if masking is None:
                 raise InputError("the study wants updates masked, and there is no key for it")
             hidden = masked_update(self.study, self.site.name, masking, fields, entry["job"], entry["round"])
         except InputError as error:
             self.ledger.append({**entry, "decision": "refused", "reason": str(error)})
-            raise self._refused(entry["task"], str(error)) from None
-        rebuilt = rebuild(declare("train", self.study), hidden)
-        self.ledger.append({**entry, "decision": "sent", **describe(rebuilt), "norm": tensor_norm(fields),
-                            "masked": masking.facts()})
-        return rebuilt
+            raise self._refused(task, str(error)) from None
+        return hidden, {"norm": tensor_norm(fields), "masked": masking.facts()}
 
-    def _charged(self, epsilon: float, fields: Mapping[str, np.ndarray],
+    def _charged(self, epsilon: float, fields: Mapping[str, np.ndarray], told: Mapping[str, Any],
                  earlier: list[dict[str, Any]]) -> dict[str, Any]:
         """The decision on an answer with a price, by what was paid before."""
         if broken := self.ledger.break_of(earlier):
@@ -89,7 +88,7 @@ class Guard:
         account, reason = charge(epsilon, fields, self.study, earlier, self.site.policy.audit_epsilon)
         if reason is not None:
             return {"decision": "refused", "reason": reason}
-        return {"decision": "sent", **describe(fields), **account}
+        return {"decision": "sent", **told, **account}
 
     def _refused(self, task: str, reason: str) -> EgressRefusedError:
         return EgressRefusedError(f"site '{self.site.name}' refused to send the answer to '{task}': {reason}")
