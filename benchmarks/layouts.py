@@ -67,6 +67,19 @@ TABLES: Final[dict[str, Layout]] = {
         "times_central": "federated ÷ central",
         "seconds_nvflare_start": "of it NVFlare's start, s", "seconds_nvflare_stop": "of it NVFlare's stop, s",
         "times_central_net": "federated ÷ central without start and stop"}),), _MEDIAN),
+    "secure_aggregation": Layout("secure_aggregation", ("rounds", Rows(), Columns({
+        "model": "generator", "values": "values", "updates": "updates", "bytes": "bytes a round and site",
+        "seconds_site": "at a site, s", "seconds_server": "at the server, s", "largest_error": "largest error",
+        "typical_error": "typical error"})), _MEDIAN),
+    "homomorphic": Layout("homomorphic", ("cost", Rows(), Columns({
+        "model": "generator", "values": "values", "bytes_plain": "plain bytes", "bytes_ciphertexts": "ciphertexts, bytes",
+        "bytes_encrypted": "as NVFlare sends them, bytes", "times_plain": "times plain",
+        "seconds_encrypt": "encrypting at a site, s", "seconds_sum": "summing at the server, s",
+        "seconds_decrypt": "decrypting at a site, s"})), _MEDIAN),
+    "homomorphic_oracle": Layout("homomorphic", ("oracle", Columns({
+        "server_has_a_secret_key": "the server has a secret key",
+        "largest_value_of_the_update": "largest value of east's update",
+        "largest_error_of_what_west_decrypts": "largest error of what west decrypts of it"})), "One run"),
     "distances": Layout("distances", ("distances", Rows(), Columns({
         "synthetic": "synthetic images", "seconds_product": "one product, s", "seconds_ours": "ours, s",
         "times_product": "ours ÷ product", "times_first": "ours ÷ ours at the first row",
