@@ -15,13 +15,12 @@ from fl_components.anatomy.edit.lesion import Biology, count_voxels
 from fl_components.anatomy.edit.measure import edit_measures
 from fl_components.anatomy.edit.model import AddFocus, Compose, Edit, EditFile, Move, Remove, Resize, Transplant
 from fl_components.anatomy.edit.place import (
+    Wish,
     centre,
-    check_reached,
-    check_region,
-    checked_target,
     drawn_target,
-    region_target,
-    template_target,
+    placed,
+    placed_in,
+    template_voxel,
     with_focus,
 )
 from fl_components.anatomy.edit.size import compose, index_of, remove, resize, without
@@ -104,14 +103,9 @@ def _move(head: Head, edit: Move, rng: np.random.Generator) -> Head:
     origin, rest = centre(stamp > 0), without(head, edit.focus)
     shape = Shape.of(count_voxels(stamp), head.voxel_ml)
     if edit.to is not None:
-        target = region_target(rest, edit.to, origin)
-        moved = with_focus(rest, target, shape, lesion.biology, rng)
-        check_region(moved, edit.to)
-        return moved
-    target = checked_target(rest, origin + np.array(edit.by_mm) / head.grid.spacing_mm, origin, "by_mm")
-    moved = with_focus(rest, target, shape, lesion.biology, rng)
-    check_reached(moved, target, origin, "by_mm")
-    return moved
+        return placed_in(rest, edit.to, origin, shape, lesion.biology, rng)
+    target = origin + np.array(edit.by_mm) / head.grid.spacing_mm
+    return placed(rest, Wish(target, "by_mm", origin), shape, lesion.biology, rng)
 
 
 def _add_focus(head: Head, edit: AddFocus, rng: np.random.Generator) -> Head:
@@ -147,15 +141,9 @@ def _put(head: Head, edit: AddFocus | Transplant, shape: Shape, biology: Biology
          near: np.ndarray | None) -> Head:
     """A new focus at the edit's region, its place in the template, or a drawn one."""
     if edit.to is not None:
-        target = region_target(head, edit.to, None)
-        grown = with_focus(head, target, shape, biology, rng)
-        check_region(grown, edit.to)
-        return grown
+        return placed_in(head, edit.to, None, shape, biology, rng)
     if edit.at_mm is not None:
-        target = template_target(head, edit.at_mm, "at_mm")
-        grown = with_focus(head, target, shape, biology, rng)
-        check_reached(grown, target, None, "at_mm")
-        return grown
+        return placed(head, Wish(template_voxel(head, edit.at_mm), "at_mm"), shape, biology, rng)
     return with_focus(head, drawn_target(head, near, rng), shape, biology, rng)
 
 

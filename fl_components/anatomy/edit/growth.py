@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -15,6 +15,7 @@ from fl_components.anatomy.edit.lesion import (
     Lesion,
     Orders,
     Voxels,
+    count_voxels,
     first,
     orders_of,
     signed_distance,
@@ -22,7 +23,7 @@ from fl_components.anatomy.edit.lesion import (
 from fl_components.anatomy.field import random_field
 from fl_components.anatomy.sampler import seed_chance
 from fl_components.anatomy.tumour import NEVER, REACHED, TumourTraits, arrival_beyond, arrival_times
-from fl_components.vocabulary import TUMOUR
+from fl_components.vocabulary import OEDEMA
 
 ATTEMPTS: Final = 5
 """Seeds that are tried for one place: growth along white matter carries a tumour's centre away from its seed."""
@@ -88,22 +89,36 @@ def planted(head: Head, target: np.ndarray, shape: Shape, biology: Biology, rng:
 
 
 def resized(head: Head, index: int, voxels: Voxels) -> Lesion:
-    """The focus at another size or composition: its outline grows on by reaction-diffusion, or goes back."""
-    lesion, stamp = head.lesions[index], head.stamps[index]
-    orders = present_orders(head, index)
-    if voxels.whole > lesion.voxels.whole:
+    """The focus at another size: its outline grows on by reaction-diffusion, or goes back."""
+    lesion, stamp, orders = head.lesions[index], head.stamps[index], present_orders(head, index)
+    if voxels.whole > int((stamp > 0).sum()):
         others = head.tumour & (stamp == 0)
         cells = _cells(stamp > 0, head.grid.spacing_mm)
-        target_ml = voxels.whole * head.voxel_ml
-        arrival = arrival_beyond(head.pushed.tissues, cells, lesion.biology.white_preference, target_ml,
-                                 head.grid.spacing_mm, np.where(others, 0.0, 1.0), head.rooms)
+        arrival = arrival_beyond(head.pushed.tissues, cells, lesion.biology.white_preference,
+                                 voxels.whole * head.voxel_ml, head.grid.spacing_mm, np.where(others, 0.0, 1.0),
+                                 head.rooms)
         whole = np.where(stamp > 0, orders.whole, np.where(others, NEVER, arrival)).astype(np.float32)
-        orders = Orders(whole, orders.core, orders.necrosis, orders.seated)
+        orders = replace(orders, whole=whole)
+    return _changed(head, index, orders, voxels)
+
+
+def composed(head: Head, index: int, voxels: Voxels) -> Lesion:
+    """The focus with other parts: necrosis near the present one, but deep in the new core, so that a rim is around."""
+    orders = present_orders(head, index)
+    if voxels != count_voxels(head.stamps[index]):
+        core = first(orders.core, head.stamps[index] > 0, voxels.core)
+        orders = replace(orders, necrosis=orders.necrosis / 8 + signed_distance(core, head.grid.spacing_mm))
+    return _changed(head, index, orders, voxels)
+
+
+def _changed(head: Head, index: int, orders: Orders, voxels: Voxels) -> Lesion:
+    """The focus in the present brain with these orders; its push follows its core."""
+    lesion, stamp = head.lesions[index], head.stamps[index]
     free = head.tissue & ~head.tumour | (stamp > 0)
-    core_before = (stamp > 0) & (stamp != TUMOUR[1])
-    core_after = first(orders.core, first(orders.whole, free & (orders.whole < NEVER), voxels.whole), voxels.core)
+    before = (stamp > 0) & (stamp != OEDEMA)
+    after = first(orders.core, first(orders.whole, free & (orders.whole < NEVER), voxels.whole), voxels.core)
     share = lesion.biology.push_share
-    push = lesion.push + head.push_of(core_after, share) - head.push_of(core_before, share)
+    push = lesion.push + head.push_of(after, share) - head.push_of(before, share)
     return Lesion(orders, voxels, lesion.biology, push, head.push)
 
 

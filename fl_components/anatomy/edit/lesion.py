@@ -143,13 +143,20 @@ def orders_of(labels: np.ndarray, allowed: np.ndarray, spacing_mm: float, seated
     inner = whole & (core_order <= 0) if core.any() else whole & (depth <= np.quantile(depth[whole], 0.1))
     from_inner = np.maximum(signed_distance(inner, spacing_mm), 0)
     level = from_inner / np.maximum(from_inner - depth, 1e-3)
+    tie = _from_centre(whole) * spacing_mm  # decides between equal distances, too small to do more
     middle = depth / max(-float(depth.min()), spacing_mm)  # 0 at the outline, -1 in the deepest place
     inside = np.where(inner, middle - 1, level - 1)
     outside = np.where(allowed & (depth <= MARGIN_MM), depth / FRONT_SPEED_MM, NEVER)
     necrosis = labels == NECROTIC
     necrosis_order = signed_distance(necrosis, spacing_mm) if necrosis.any() else core_order
-    order = np.where(whole, inside, outside).astype(np.float32)
-    return Orders(order, core_order, necrosis_order, seated & whole)
+    order = np.where(whole, inside, outside) + 1e-5 * tie
+    return Orders(order.astype(np.float32), core_order + 1e-3 * tie, necrosis_order + 1e-3 * tie, seated & whole)
+
+
+def _from_centre(mask: np.ndarray) -> np.ndarray:
+    """(X, Y, Z) float32 distance from the mask's centre of mass in voxels."""
+    offset = np.indices(mask.shape, np.float32) - np.argwhere(mask).mean(axis=0, dtype=np.float32).reshape(3, 1, 1, 1)
+    return np.asarray(np.sqrt((offset**2).sum(axis=0)), np.float32)
 
 
 def signed_distance(mask: np.ndarray, spacing_mm: float) -> np.ndarray:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from scipy import ndimage
 
-from fl_components.anatomy.edit.growth import Shape, admissible, planted
+from fl_components.anatomy.check import TUMOUR_ML
+from fl_components.anatomy.edit.growth import ATTEMPTS, Shape, admissible, planted
 from fl_components.anatomy.edit.head import Head
 from fl_components.anatomy.edit.lesion import Biology
 from fl_components.anatomy.edit.regions import HEMISPHERES, region
@@ -29,41 +32,69 @@ def centre(mask: np.ndarray) -> np.ndarray:
     return np.argwhere(mask).mean(axis=0)
 
 
-def checked_target(head: Head, target: np.ndarray, origin: np.ndarray | None, what: str) -> np.ndarray:
-    """A target in voxels, if a focus can lie there.
+@dataclass(frozen=True)
+class Wish:
+    """A place that was asked for: `target` in voxels, the `key` that asked, and the voxels `origin` it counts from.
 
-    Args:
-        head: in which it is to lie.
-        target: (3,) voxels.
-        origin: (3,) voxels from which `what` counts, None if it names template millimetres.
-        what: the key that asked for it, for messages.
+    Without an origin the key names template millimetres.
+    """
+
+    target: np.ndarray
+    key: str
+    origin: np.ndarray | None = None
+
+
+def placed(head: Head, wish: Wish, shape: Shape, biology: Biology, rng: np.random.Generator) -> Head:
+    """The head with a new focus centred where it was asked for.
 
     Raises:
-        InputError: naming the nearest place that can.
+        InputError: if nothing can lie there or growth does not centre there, naming the nearest place that was tried
+            and can; or if so much does not fit.
     """
-    places = np.argwhere(admissible(head))
-    distances = np.linalg.norm(places - target, axis=1) * head.grid.spacing_mm
-    nearest = places[distances.argmin()]
-    inside = np.asarray(head.pushed.mask)
+    problem = _no_place(head, wish.target)
+    if problem is None:
+        grown = with_focus(head, wish.target, shape, biology, copy.deepcopy(rng))
+        problem = _missed(grown, wish)
+        if problem is None:
+            return grown
+    nearest = admissible_places(head)
+    place = nearest[((nearest - wish.target) ** 2).sum(axis=1).argmin()].astype(float)
+    for _ in range(ATTEMPTS):
+        grown = with_focus(head, place, shape, biology, copy.deepcopy(rng))
+        reached = centre(grown.stamps[-1] > 0)
+        if _no_place(head, place) is None and _missed(grown, replace(wish, target=place)) is None:
+            raise InputError(f"{wish.key}: {problem}; the nearest that can is {wish.key} = {_asked(head, place, wish)}")
+        place = reached
+    raise InputError(f"{wish.key}: {problem}, nor near it; name another place, or resize it first")
+
+
+def _no_place(head: Head, target: np.ndarray) -> str | None:
+    """Why no focus can be centred at a voxel; None if one can."""
     index = tuple(np.rint(target).astype(int))
-    within = all(0 <= place < length for place, length in zip(index, inside.shape, strict=True)) and inside[index]
-    if within and distances.min() <= max(NEAR_MM, 1.5 * head.grid.spacing_mm):
-        return target
-    why = "lies in fluid or the brain stem" if within else "leaves the brain"
-    raise InputError(f"{what}: {why}; the nearest that can is {what} = {_asked(head, nearest, origin)}")
+    inside = head.pushed.mask
+    if not all(0 <= place < length for place, length in zip(index, inside.shape, strict=True)) or not inside[index]:
+        return "leaves the brain"
+    distance = np.linalg.norm(admissible_places(head) - target, axis=1).min() * head.grid.spacing_mm
+    return None if distance <= max(NEAR_MM, 1.5 * head.grid.spacing_mm) else "lies in fluid or the brain stem"
 
 
-def template_target(head: Head, at_mm: tuple[float, float, float], what: str) -> np.ndarray:
-    """The voxel that shows a place of template space (errors as `checked_target`)."""
+def _missed(grown: Head, wish: Wish) -> str | None:
+    """What is wrong with where the last focus came to lie; None if it is as near as growth lets it be."""
+    stamp, spacing = grown.stamps[-1] > 0, grown.grid.spacing_mm
+    missed = float(np.linalg.norm(centre(stamp) - wish.target)) * spacing
+    asked = 0.0 if wish.origin is None else float(np.linalg.norm(wish.target - wish.origin)) * spacing
+    if missed <= max(1.5 * spacing, 6.0) + MISSED_SHARE * asked:
+        return None
+    return f"a focus of {stamp.sum() * grown.voxel_ml:.1f} ml cannot be centred there, it stays {missed:.0f} mm off"
+
+
+def template_voxel(head: Head, at_mm: tuple[float, float, float]) -> np.ndarray:
+    """(3,) voxel that shows a place of template space; beyond the grid if the place lies outside the brain."""
     offset = head.pushed.template_mm - np.array(at_mm).reshape(3, 1, 1, 1)
     distance = np.sqrt((offset**2).sum(axis=0))
-    target = np.array(np.unravel_index(distance.argmin(), distance.shape))
-    if distance.min() > 2 * head.grid.spacing_mm or not head.pushed.mask[tuple(target)]:
-        places = admissible(head)
-        nearest = np.argwhere(places)[distance[places].argmin()]
-        raise InputError(f"{what}: {list(at_mm)} lies outside the brain; the nearest that can is {what} = "
-                         f"{_asked(head, nearest, None)}")
-    return checked_target(head, target, None, what)
+    nearest = np.array(np.unravel_index(distance.argmin(), distance.shape))
+    beyond = (np.array(at_mm) - head.pushed.template_mm[(slice(None), *nearest)]) / head.grid.spacing_mm
+    return nearest + np.where(np.abs(beyond) > 1, beyond, 0)
 
 
 def region_target(head: Head, name: str, present: np.ndarray | None) -> np.ndarray:
@@ -120,42 +151,47 @@ def with_focus(head: Head, target: np.ndarray, shape: Shape, biology: Biology, r
     return grown
 
 
-def check_reached(head: Head, target: np.ndarray, origin: np.ndarray | None, what: str) -> None:
-    """Whether the last focus came to lie where it was asked for.
+def placed_in(head: Head, name: str, present: np.ndarray | None, shape: Shape, biology: Biology,
+              rng: np.random.Generator) -> Head:
+    """The head with a new focus of which most lies in a region (`present` as for `region_target`).
 
     Raises:
-        InputError: if it is farther off than growth explains, naming where it can lie.
+        InputError: if less of it does, with the largest volume that was tried and does.
     """
-    place = centre(head.stamps[-1] > 0)
-    missed = float(np.linalg.norm(place - target)) * head.grid.spacing_mm
-    asked = 0.0 if origin is None else float(np.linalg.norm(target - origin)) * head.grid.spacing_mm
-    if missed > max(1.5 * head.grid.spacing_mm, 6.0) + MISSED_SHARE * asked:
-        raise InputError(f"{what}: a focus of {(head.stamps[-1] > 0).sum() * head.voxel_ml:.1f} ml cannot be centred "
-                         f"there, it stays {missed:.0f} mm off; the nearest that can is {what} = "
-                         f"{_asked(head, place, origin)}, or resize it first")
-
-
-def check_region(head: Head, name: str) -> None:
-    """Whether most of the last focus lies in a region.
-
-    Raises:
-        InputError: if not, with the largest volume that does.
-    """
-    stamp, order = head.stamps[-1] > 0, head.lesions[-1].orders.whole
-    inside = region(name, head.pushed.template_mm)
-    share = float(inside[stamp].mean())
+    target = region_target(head, name, present)
+    grown = with_focus(head, target, shape, biology, copy.deepcopy(rng))
+    share = _share_within(grown, name)
     if share >= MAJORITY:
-        return
-    ranked = inside[stamp][np.argsort(order[stamp], kind="stable")]
-    majority = np.flatnonzero(np.cumsum(ranked) >= MAJORITY * np.arange(1, ranked.size + 1))
-    fits = (majority[-1] + 1) * head.voxel_ml if majority.size else 0.0
-    raise InputError(f"to '{name}': only {share:.0%} of {stamp.sum() * head.voxel_ml:.1f} ml would lie in it; at most "
-                     f"{fits:.1f} ml fit, so resize to that first or name a larger region")
+        return grown
+    problem = f"to '{name}': only {share:.0%} of {shape.volume_ml:.1f} ml would lie in it"
+    volume_ml = shape.volume_ml
+    while (volume_ml := 0.8 * volume_ml) >= TUMOUR_ML[0]:
+        smaller = with_focus(head, target, replace(shape, volume_ml=volume_ml), biology, copy.deepcopy(rng))
+        if _share_within(smaller, name) >= MAJORITY:
+            raise InputError(f"{problem}; {volume_ml:.1f} ml fit, so make it that first, or name a larger region")
+    raise InputError(f"{problem}; name a larger region")
 
 
-def _asked(head: Head, place: np.ndarray, origin: np.ndarray | None) -> list[float]:
+def _share_within(grown: Head, name: str) -> float:
+    """Share of the last focus that lies in a region."""
+    return float(region(name, grown.pushed.template_mm)[grown.stamps[-1] > 0].mean())
+
+
+def admissible_places(head: Head) -> np.ndarray:
+    """(n, 3) voxels where a focus may start.
+
+    Raises:
+        InputError: if there is none.
+    """
+    places = np.argwhere(admissible(head))
+    if not len(places):
+        raise InputError("no place for a further focus: all tissue is tumour; resize the tumour first")
+    return places
+
+
+def _asked(head: Head, place: np.ndarray, wish: Wish) -> list[float]:
     """A place in the terms of the key that asked: millimetres from the origin, or of the template."""
-    if origin is not None:
-        return [round(float(value), 1) for value in (place - origin) * head.grid.spacing_mm]
+    if wish.origin is not None:
+        return [round(float(value), 1) for value in (place - wish.origin) * head.grid.spacing_mm]
     nearest = tuple(np.rint(place).astype(int))
     return [round(float(value), 1) for value in head.pushed.template_mm[(slice(None), *nearest)]]

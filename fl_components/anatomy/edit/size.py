@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from fl_components.anatomy.check import TUMOUR_ML
-from fl_components.anatomy.edit.growth import resized
+from fl_components.anatomy.edit.growth import composed, resized
 from fl_components.anatomy.edit.head import Head
-from fl_components.anatomy.edit.lesion import Voxels
+from fl_components.anatomy.edit.lesion import Voxels, count_voxels
 from fl_components.anatomy.edit.model import Compose, Remove, Resize
-from fl_components.vocabulary import ENHANCING, NECROTIC
 from privacy_eval.errors import InputError
 
 
@@ -46,7 +45,7 @@ def compose(head: Head, edit: Compose) -> Head:
             raise InputError(f"{name}: a share of {share:g} of the smallest focus is less than one voxel; the nearest "
                              f"that can is {name} = {smallest:.3f}, or 0")
     core = 1 - edit.oedema
-    lesions = tuple(resized(head, index, Voxels(count, count, count).composed(count, core, edit.necrosis))
+    lesions = tuple(composed(head, index, Voxels(count, count, count).composed(count, core, edit.necrosis))
                     for index, count in enumerate(stamps))
     return head.with_lesions(lesions)
 
@@ -81,17 +80,9 @@ def index_of(head: Head, focus: int) -> int:
     return int(np.argsort([-size for size in sizes], kind="stable")[focus - 1])
 
 
-def core_voxels(stamp: np.ndarray) -> np.ndarray:
-    """(X, Y, Z) bool: a focus' core."""
-    return (stamp == NECROTIC) | (stamp == ENHANCING)
-
-
 def _resized(head: Head, factor: float) -> Head:
-    lesions = []
-    for index, stamp in enumerate(head.stamps):
-        present = Voxels(int((stamp > 0).sum()), int(core_voxels(stamp).sum()), int((stamp == NECROTIC).sum()))
-        lesions.append(resized(head, index, present.scaled(factor)))
-    return head.with_lesions(tuple(lesions))
+    return head.with_lesions(tuple(resized(head, index, count_voxels(stamp).scaled(factor))
+                                   for index, stamp in enumerate(head.stamps)))
 
 
 def _suggestion(head: Head, edit: Resize, volume_ml: float) -> str:
