@@ -72,7 +72,8 @@ TABLES: Final[dict[str, Layout]] = {
         "seconds_site": "at a site, s", "seconds_server": "at the server, s", "largest_error": "largest error",
         "typical_error": "typical error"})), _MEDIAN),
     "homomorphic": Layout("homomorphic", ("cost", Rows(), Columns({
-        "model": "generator", "values": "values", "bytes_plain": "plain bytes", "bytes_ciphertexts": "ciphertexts, bytes",
+        "model": "generator", "values": "values", "bytes_plain": "plain bytes",
+        "bytes_ciphertexts": "ciphertexts, bytes",
         "bytes_encrypted": "as NVFlare sends them, bytes", "times_plain": "times plain",
         "seconds_encrypt": "encrypting at a site, s", "seconds_sum": "summing at the server, s",
         "seconds_decrypt": "decrypting at a site, s"})), _MEDIAN),
