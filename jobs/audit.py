@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import Any, Final
 
 from fl_components.cohort.cohort import Cohort
+from fl_components.guard.declaration import audit_setting
+from fl_components.guard.secure_sum import LEAST_SITES
 from fl_components.server.release_manifest import release_digest, verify_release
+from fl_components.study import Study
 from jobs.engine import Engine, Heartbeats, Job, JobFailedError, JobRefusedError, Progress
 from jobs.output import Talk
 from jobs.report import report
 from jobs.run_folder import RunFolder
 from jobs.simulation import Simulator
+from privacy_eval.errors import InputError
 
 _TRIES: Final = 3
 
@@ -32,7 +36,7 @@ def audit(run: RunFolder, talk: Talk, engine: Engine | None = None) -> dict[str,
     study = run.study()
     engine = engine or Simulator(run)
     verify_release(run.release)
-    job = Job("audit", study, run.server.contributors(study))
+    job = Job("audit", study, _auditors(run, study))
     for site in engine.local_sites():
         if site.name in job.sites:
             Cohort.load(site, study)
@@ -40,6 +44,15 @@ def audit(run: RunFolder, talk: Talk, engine: Engine | None = None) -> dict[str,
     with talk.stage(title) as advance, engine:
         _run(engine, job, talk, lambda beats: advance(*_progress(job, beats)))
     return report(run, talk)
+
+
+def _auditors(run: RunFolder, study: Study) -> tuple[str, ...]:
+    sites = run.server.contributors(study)
+    if audit_setting(study).summed and len(sites) < LEAST_SITES:
+        raise InputError(f"{run.server.result_file('train')}: the generator has updates of {', '.join(sites)} alone, "
+                         f"but an audit's counts leave as sums over at least {LEAST_SITES} sites; train anew with more "
+                         "of the study's sites, or agree on a study of those that take part")
+    return sites
 
 
 def _run(engine: Engine, job: Job, talk: Talk, on_progress: Progress) -> None:

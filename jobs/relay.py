@@ -11,7 +11,7 @@ from jobs.output import Talk
 from jobs.resume import TrainingRecord
 
 _TRIES: Final = 3
-"""Jobs in a row without a new round, after which another one would hardly help."""
+"""Attempts in a row without a new round, after which another one would hardly help."""
 _LOOK_S: Final = 5.0
 
 
@@ -40,7 +40,7 @@ class Relay:
         """The result of the job that did the last round.
 
         Raises:
-            JobFailedError: if three jobs in a row did no round, or one said why another would do none either.
+            JobFailedError: if three attempts in a row did no round, or one said why another would do none either.
         """
         failures, left_out = 0, frozenset[str]()
         while True:
@@ -50,11 +50,16 @@ class Relay:
                 return result
             failures = 0 if self.record.rounds > before else failures + 1
             if failures == _TRIES:
-                raise JobFailedError(f"{reason}; {_TRIES} jobs in a row did no round. {self._hint()}", sorted(left_out))
+                raise JobFailedError(f"{reason}; {_TRIES} attempts in a row did no round. {self._hint()}",
+                                     sorted(left_out))
 
     def _one_job(self, left_out: frozenset[str]) -> tuple[dict[str, Any] | None, str | None, frozenset[str]]:
         """Run the next job: its result if it has one, why it was not the last one, and whom the next leaves out."""
-        job = self._next_job(left_out)
+        try:
+            job = self._next_job(left_out)
+        except JobFailedError as error:
+            self.talk.say(f"Training cannot go on yet: {error}")
+            return None, str(error), left_out
         self._announce(job)
         started = time.monotonic()
         self._beats = {}
@@ -89,7 +94,7 @@ class Relay:
         return self.study.federation.least_updates(len(self.study.sites))
 
     def _there(self) -> tuple[str, ...]:
-        """The sites that can take part; waits for as many as a round needs."""
+        """The sites that can take part; waits for as many as a round needs, as long as for a round."""
         waited = 0.0
         while True:
             present = self.engine.present()
@@ -101,7 +106,7 @@ class Relay:
             if waited == 0:
                 self.talk.say(f"Training waits: {found}")
             if waited >= self.study.federation.round_timeout_s:
-                raise JobFailedError(f"{found}. {self._hint()}")
+                raise JobFailedError(found)
             self.wait(_LOOK_S)
             waited += _LOOK_S
 

@@ -146,7 +146,7 @@ def test_where_every_site_is_needed_all_are_asked_again(tmp_path: Path) -> None:
 
 def test_three_jobs_without_a_round_end_it_and_resume_goes_on(run: RunFolder) -> None:
     engine = Fake(run, run.study(), [Event(4, "dies"), *[Event(0, "dies")] * 3])
-    with pytest.raises(JobFailedError, match=r"the server dies; 3 jobs in a row.*--resume' goes on with round 5"):
+    with pytest.raises(JobFailedError, match=r"the server dies; 3 attempts in a row.*--resume' goes on with round 5"):
         train(run, Talk(), engine)
     assert engine.inside == 0
     assert unfinished_rounds(run) == 4
@@ -208,11 +208,24 @@ def test_training_waits_for_as_many_sites_as_a_round_needs_but_not_for_ever(run:
     assert not alone.jobs
 
 
+def test_an_engine_that_comes_up_again_is_waited_for(run: RunFolder) -> None:
+    looks: list[bool] = [False, False, True]
+
+    def present() -> None:
+        if not looks.pop(0):
+            raise JobFailedError("the server does not come up")
+
+    assert relay(run, Fake(run, run.study(), present=present))["rounds"] == ROUNDS
+    looks += [False] * 3
+    with pytest.raises(JobFailedError, match=r"does not come up; 3 attempts in a row.*--resume"):
+        relay(run, Fake(run, run.study(), present=present))
+
+
 EVENTS = st.builds(Event, st.integers(0, 4), st.sampled_from(["dies", "silent"]), st.sampled_from(SITES)) | st.builds(
     Event, st.integers(0, 4), st.just("dies"))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(events=st.lists(EVENTS, max_size=25))
 def test_whatever_fails_the_last_round_is_reached_or_three_jobs_in_a_row_did_none(
         tmp_path_factory: pytest.TempPathFactory, events: list[Event]) -> None:
