@@ -57,13 +57,16 @@ def cohort_simulate(run: Run, sites: Sites = 4, rounds: Rounds = None, output: O
 
 
 @cohort_app.command("check")
-def cohort_check(run: Run, site: Annotated[str | None, typer.Option(help="One site only.")] = None,
+def cohort_check(run: Annotated[Path, typer.Argument(help="The run folder, or the site's site.toml.")],
+                 site: Annotated[str | None, typer.Option(help="One site only.")] = None,
                  output: Output = Format.TEXT) -> None:
     """Read, check and prepare every subject, settle each site's split, and draw a sheet of thumbnails.
 
     Prints what was found against what is expected. Exit code 2 if a subject cannot be used.
 
     Example: fedsynth cohort check runs/demo --site north
+
+    Example: fedsynth cohort check /etc/fedsynth/site.toml
     """
     from jobs.cohort import check
 

@@ -69,7 +69,7 @@ def check(path: Path, talk: Talk, only: str | None = None) -> dict[str, Any]:
     """Check and prepare the cohorts of a run's sites; write each site's `check.json` and `sheet.png` into its state.
 
     Args:
-        path: the run folder.
+        path: the run folder, or one site's `site.toml` where there is none, as at a hospital.
         talk: gets what was found against what is expected.
         only: one site's name, or None for all of the study's; it may be one that gives anatomies only, which the study
             does not name.
@@ -77,9 +77,7 @@ def check(path: Path, talk: Talk, only: str | None = None) -> dict[str, Any]:
     Raises:
         InputError: if a site is unknown or a subject cannot be used; the first such is named.
     """
-    run = RunFolder(path)
-    study = run.study()
-    sites = _sites(run, study, only)
+    study, sites = _asked(path, only)
     results: dict[str, Any] = {}
     with worker_pool() as pool:
         for site in sites:
@@ -98,16 +96,20 @@ def check(path: Path, talk: Talk, only: str | None = None) -> dict[str, Any]:
     return {"sites": results}
 
 
-def _sites(run: RunFolder, study: Study, only: str | None) -> list[Site]:
-    if only is None or only in study.sites:
-        return [site for site in run.sites(study) if only in (None, site.name)]
-    if not run.site_file(only).exists():
+def _asked(path: Path, only: str | None) -> tuple[Study, list[Site]]:
+    if path.is_file():
+        if only is not None:
+            raise InputError(f"--site {only}: goes with a run folder, found {path}; leave it out")
+        site = Site.from_file(path)
+        return Study.from_file(site.study), [site]
+    run = RunFolder(path)
+    study = run.study()
+    if only is None:
+        return study, run.sites(study)
+    if only not in study.sites and not run.site_file(only).exists():
         raise InputError(f"--site {only}: not a site of the study, which names {', '.join(study.sites)}; nor is there "
                          f"{run.site_file(only)}")
-    site = Site.from_file(run.site_file(only))
-    if Study.from_file(site.study).hash != study.hash:
-        raise InputError(f"{site.study}: differs from {run.study_file}; every party must hold the same study")
-    return [site]
+    return study, [run.site(only, study)]
 
 
 def _study_content(run: RunFolder, n_sites: int, rounds: int | None) -> dict[str, Any]:

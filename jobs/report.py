@@ -38,7 +38,7 @@ def report(run: RunFolder, talk: Talk) -> dict[str, Any]:
         InputError: if there is no finished audit, or it was of another release than the one on disk.
     """
     study = run.study()
-    sites = run.sites(study)
+    sites = run.local_sites(study)
     audited = run.server.result("audit")
     if audited["status"] != "done":
         raise InputError(f"{run.server.result_file('audit')}: the audit is {audited['status']}; run 'fedsynth audit'")
@@ -46,7 +46,7 @@ def report(run: RunFolder, talk: Talk) -> dict[str, Any]:
         raise InputError(f"{run.release}: not the release that was audited; run 'fedsynth audit' again")
     with talk.stage("Writing the report") as advance:
         result = _combined(study, audited)
-        simulated = all(site.data.simulated for site in sites)
+        simulated = len(sites) == len(study.sites) and all(site.data.simulated for site in sites)
         advance(0.3, "verdict")
         canaries, told = canary_section(study, audited["canaries"])
         # A generator may have been trained elsewhere.

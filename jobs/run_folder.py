@@ -92,13 +92,28 @@ class RunFolder:
         return Study.from_file(self.study_file)
 
     def sites(self, study: Study) -> list[Site]:
-        """Read the settings of every site of the study that this machine holds.
+        """Read the settings of every site of the study.
 
         Raises:
             InputError: if one is missing, invalid, or holds another study.
         """
-        sites = [Site.from_file(self.site_file(name)) for name in study.sites]
-        for site in sites:
-            if Study.from_file(site.study).hash != study.hash:
-                raise InputError(f"{site.study}: differs from {self.study_file}; every party must hold the same study")
-        return sites
+        return [self.site(name, study) for name in study.sites]
+
+    def local_sites(self, study: Study) -> list[Site]:
+        """Those of the study's sites whose settings are in this folder: none at the server of a federation.
+
+        Raises:
+            InputError: if one is invalid, or holds another study.
+        """
+        return [self.site(name, study) for name in study.sites if self.site_file(name).exists()]
+
+    def site(self, name: str, study: Study) -> Site:
+        """Read one site's settings.
+
+        Raises:
+            InputError: if they are missing, invalid, or hold another study.
+        """
+        site = Site.from_file(self.site_file(name))
+        if Study.from_file(site.study).hash != study.hash:
+            raise InputError(f"{site.study}: differs from {self.study_file}; every party must hold the same study")
+        return site
