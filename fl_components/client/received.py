@@ -33,7 +33,7 @@ class Received(NamedTuple):
     weights: Weights
 
 
-def require_plausible(weights: Weights, round_number: int, study: Study, state: Path) -> None:
+def require_plausible(weights: Weights, round_number: int, study: Study, folder: Path) -> None:
     """Refuse weights that no honest server of this study could send now; keep what is accepted for the next round.
 
     Round 0 must bring the weights that the study's seed gives. Later ones must lie within `reach` a round of those
@@ -44,7 +44,8 @@ def require_plausible(weights: Weights, round_number: int, study: Study, state: 
         weights: as received.
         round_number: as the server names it, counted from 0.
         study: gives start, bound and number of rounds.
-        state: the site's own state folder.
+        folder: where the site keeps this training (`fl_components.training.states.training_folder`): what another
+            training brought is no reference.
 
     Raises:
         InputError: saying in one line what was found; nothing is kept then.
@@ -59,8 +60,8 @@ def require_plausible(weights: Weights, round_number: int, study: Study, state: 
             raise InputError("round 1: the server's generator is not the one the study's seed gives; ask the "
                              "consortium's lead, a server that sends other weights can read more out of an update")
     else:
-        _require_near(weights, round_number, load_received(study, state) or Received(0, start), study)
-    _keep(weights, round_number, study, state)
+        _require_near(weights, round_number, load_received(study, folder) or Received(0, start), study)
+    _keep(weights, round_number, study, folder)
 
 
 def reach(study: Study) -> float:
@@ -74,13 +75,13 @@ def reach(study: Study) -> float:
     return longest * (1.0 if study.federation.aggregation == "mean" else math.sqrt(len(study.sites)))
 
 
-def load_received(study: Study, state: Path) -> Received | None:
-    """What the site accepted last in this study; None if nothing.
+def load_received(study: Study, folder: Path) -> Received | None:
+    """What the site accepted last in this training; None if nothing.
 
     Raises:
         InputError: if the file is damaged.
     """
-    path = _file(state)
+    path = _file(folder)
     if not path.exists():
         return None
     try:
@@ -116,8 +117,8 @@ def _require_near(weights: Weights, round_number: int, last: Received, study: St
                          f"{last.round_number + 1}, the study's bounds allow {allowed:.4g}; ask the consortium's lead")
 
 
-def _keep(weights: Weights, round_number: int, study: Study, state: Path) -> None:
-    path = _file(state)
+def _keep(weights: Weights, round_number: int, study: Study, folder: Path) -> None:
+    path = _file(folder)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     save_file({name: np.ascontiguousarray(value) for name, value in weights.items()}, partial,
@@ -125,5 +126,5 @@ def _keep(weights: Weights, round_number: int, study: Study, state: Path) -> Non
     partial.replace(path)
 
 
-def _file(state: Path) -> Path:
-    return state / "training" / "received.safetensors"
+def _file(folder: Path) -> Path:
+    return folder / "received.safetensors"

@@ -112,7 +112,7 @@ def test_other_forms_are_refused(tmp_path: Path, kind: str, message: str, number
 
 def test_a_damaged_memory_is_said(tmp_path: Path) -> None:
     require_plausible(START, 0, STUDY, tmp_path)
-    (file,) = (tmp_path / "training").iterdir()
+    (file,) = tmp_path.iterdir()
     file.write_bytes(b"\0" * 10)
     with pytest.raises(InputError, match="measures from the study's start"):
         require_plausible(moved(START, 0.1), 1, STUDY, tmp_path)
