@@ -36,7 +36,7 @@ def charge(epsilon: float, fields: Mapping[str, np.ndarray], study: Study, earli
         earlier: all entries of the ledger.
         allowed: the policy's `audit_epsilon`.
     """
-    answer = _digest(fields)
+    answer = digest_of(fields)
     known = any(entry.get("answer") == answer for entry in earlier
                 if entry["decision"] == "sent" and entry["study"] == study.hash)
     cost = Fraction(0) if known or not fields["n_members"] else _exact(epsilon)
@@ -63,7 +63,8 @@ def _exact(epsilon: float) -> Fraction:
     return Fraction(str(epsilon))
 
 
-def _digest(fields: Mapping[str, np.ndarray]) -> str:
+def digest_of(fields: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 of names and values."""
     digest = hashlib.sha256()
     for name in sorted(fields):
         digest.update(name.encode() + b"\0" + fields[name].tobytes())

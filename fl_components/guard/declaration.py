@@ -11,6 +11,7 @@ import numpy as np
 
 from fl_components.guard.secure_sum import KEY_BYTES, LEAST_SITES
 from fl_components.study import Study
+from fl_components.training.private.blocks import BLOCKS
 from fl_components.vocabulary import N_TISSUES, SEQUENCES
 from privacy_eval.attacks.canaries import SALT_BYTES
 from privacy_eval.battery import Setting
@@ -21,6 +22,12 @@ Task = Literal["summarise", "train_keys", "train", "train_reveal", "audit_keys",
 
 TRAINING_SCALARS: Final = ("loss.l1", "loss.adversarial", "loss.discriminator")
 """Means over one task's steps: what the training curves are drawn from."""
+
+PUBLIC_SCALARS: Final = ("loss.adversarial", "loss.public")
+"""The same in a study that claims an ε: of public images alone, as the noised discriminator scores them."""
+
+CURVES: Final = frozenset({*TRAINING_SCALARS, *PUBLIC_SCALARS})
+"""Of either kind of study."""
 
 
 CANARY_FIELDS: Final[Mapping[str, Literal["float64", "uint8"]]] = {
@@ -52,8 +59,9 @@ def declare(task: Task, study: Study) -> Declaration:
       in the sum over sites, or, with fewer sites than that takes, suppressed where they are small.
 
     A study that claims an ε declares for the audit n, the audit's number and the noised statistics of
-    `privacy_eval.site.private` alone. A study that plants canaries adds the commitment to the summary, and to the
-    audit the canaries' scores, coins and salt: no person is behind them.
+    `privacy_eval.site.private` alone. One whose training claims one (`[privacy]`) declares noised sums for the summary
+    (`fl_components.training.private.blocks`), and curves of public images alone. A study that plants canaries adds the
+    commitment to the summary, and to the audit the canaries' scores, coins and salt: no person is behind them.
     """
     canaries = study.canaries.per_site
     if task == "train":
@@ -68,8 +76,11 @@ def declare(task: Task, study: Study) -> Declaration:
         return {"key": Field((KEY_BYTES,), "uint8")}
     if task == "train_reveal":
         return {"seed": Field((KEY_BYTES,), "uint8")}
-    table = Field((N_TISSUES, len(SEQUENCES)), "float32")
     commitment = {"canaries.commitment": Field((32,), "uint8")} if canaries else {}
+    if study.privacy.private:
+        return {**{f"summary.{block.name}": Field((block.size,), "float64") for block in BLOCKS},
+                "n_members": _SCALAR, "simulated": _SCALAR, **commitment}
+    table = Field((N_TISSUES, len(SEQUENCES)), "float32")
     return {"contrast.mean": table, "contrast.spread": table, "contrast.count": Field((N_TISSUES,), "float32"),
             "n_members": _SCALAR, "simulated": _SCALAR, **commitment}
 
@@ -79,7 +90,12 @@ def training_fields(study: Study) -> Declaration:
     from fl_components.networks.build import declared_shapes  # a site's own process, which trains nothing, goes without
 
     tensors = {name: Field(shape, "float32") for name, shape in declared_shapes(study).items()}
-    return {**tensors, **dict.fromkeys(TRAINING_SCALARS, _SCALAR)}
+    return {**tensors, **dict.fromkeys(training_scalars(study), _SCALAR)}
+
+
+def training_scalars(study: Study) -> tuple[str, ...]:
+    """Names of a round's mean losses."""
+    return PUBLIC_SCALARS if study.privacy.private else TRAINING_SCALARS
 
 
 def masked(task: str, study: Study) -> bool:

@@ -58,10 +58,10 @@ class Guard:
         rebuilt = rebuild(declare(cast(Task, task), self.study), hidden)
         told = {**describe(rebuilt), **facts}
         # The ledger first: what is sent without a record would be worse than a record of what was not sent.
-        if (epsilon := claimed_epsilon(task, self.study)) is None:
+        if claimed_epsilon(task, self.study) is None and not self.study.privacy.private:
             self.ledger.append({**entry, "decision": "sent", **told})
             return rebuilt
-        written = self.ledger.append_after(lambda earlier: {**entry, **self._charged(epsilon, fields, told, earlier)})
+        written = self.ledger.append_after(lambda earlier: {**entry, **self._charged(task, fields, told, earlier)})
         if written["decision"] == "refused":
             raise self._refused(task, written["reason"])
         return rebuilt
@@ -80,12 +80,20 @@ class Guard:
             raise self._refused(task, str(error)) from None
         return hidden, {"norm": tensor_norm(fields), "masked": masking.facts()}
 
-    def _charged(self, epsilon: float, fields: Mapping[str, np.ndarray], told: Mapping[str, Any],
+    def _charged(self, task: str, fields: Mapping[str, np.ndarray], told: Mapping[str, Any],
                  earlier: list[dict[str, Any]]) -> dict[str, Any]:
         """The decision on an answer with a price, by what was paid before."""
         if broken := self.ledger.break_of(earlier):
             return {"decision": "refused", "reason": f"{broken}: what was spent cannot be known"}
-        account, reason = charge(epsilon, fields, self.study, earlier, self.site.policy.audit_epsilon)
+        account: dict[str, Any] = {}
+        reason = None
+        if (epsilon := claimed_epsilon(task, self.study)) is not None:
+            account, reason = charge(epsilon, fields, self.study, earlier, self.site.policy.audit_epsilon)
+        if reason is None and self.study.privacy.private and account.get("epsilon", 1):
+            from fl_components.guard.privacy_account import PrivacyAccount, settle  # torch, for private studies alone
+
+            more, reason = settle(PrivacyAccount(self.site, self.study), task, fields, earlier)
+            account |= more
         if reason is not None:
             return {"decision": "refused", "reason": reason}
         return {"decision": "sent", **told, **account}
@@ -101,6 +109,8 @@ class Guard:
             return f"the site's policy does not allow task '{task}'"
         if round_number >= policy.maximum_rounds:
             return f"round {round_number + 1} is beyond the policy's maximum_rounds = {policy.maximum_rounds}"
+        if reason := self._unclaimed(task, fields):
+            return reason
         hidden = masked(task, self.study)
         if reason := refusal(training_fields(self.study) if hidden else declare(task, self.study), fields):
             return reason
@@ -111,6 +121,17 @@ class Guard:
         if (size := sum(value.nbytes for value in fields.values())) > policy.maximum_message_bytes:
             return f"{size} bytes exceed the policy's maximum_message_bytes = {policy.maximum_message_bytes}"
         return self._too_few(fields)
+
+    def _unclaimed(self, task: str, fields: Mapping[str, np.ndarray]) -> str | None:
+        """Where an ε is claimed, by the study or by the site, nothing leaves without one."""
+        if self.study.privacy.private:
+            from fl_components.guard.private_list import unlisted  # torch, for private studies alone
+
+            return unlisted(task, self.study, list(fields))
+        if self.site.policy.epsilon is not None:
+            return (f"the site's policy has epsilon = {self.site.policy.epsilon:g}, and the study claims none: what it "
+                    "would tell of patients cannot be accounted for")
+        return None
 
     def _too_few(self, fields: Mapping[str, np.ndarray]) -> str | None:
         """Statistics over few subjects point at persons."""

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from fl_components.guard.declaration import TRAINING_SCALARS, Declaration, training_fields
+from fl_components.guard.declaration import CURVES, Declaration, training_fields
 from fl_components.guard.fixed_point import FixedPoint
 from fl_components.guard.secure_sum import MaskKey, digest_of_keys, stream_of, unmasked_sum
 from fl_components.study import Study
@@ -91,12 +91,12 @@ def mean_update(study: Study, masked: Mapping[str, Mapping[str, np.ndarray]],
 
 def point_of(study: Study, name: str) -> FixedPoint:
     """How a field is written as whole numbers: no coordinate of an update exceeds the update's norm."""
-    bound = LOSS_BOUND if name in TRAINING_SCALARS else study.federation.update_norm_bound
+    bound = LOSS_BOUND if name in CURVES else study.federation.update_norm_bound
     return FixedPoint(bound, len(study.sites))
 
 
 def _bounded(name: str, value: np.ndarray) -> np.ndarray:
-    return np.clip(value, -LOSS_BOUND, LOSS_BOUND) if name in TRAINING_SCALARS else value
+    return np.clip(value, -LOSS_BOUND, LOSS_BOUND) if name in CURVES else value
 
 
 def _cut(values: np.ndarray, declaration: Declaration) -> dict[str, np.ndarray]:

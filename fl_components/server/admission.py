@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from fl_components.guard.declaration import TRAINING_SCALARS, declare, refusal, tensor_norm
+from fl_components.guard.declaration import CURVES, declare, refusal, tensor_norm
 from fl_components.server.ask import Answers, MissingSitesError, Replies
 from fl_components.study import Study
 
@@ -128,6 +128,6 @@ def _short(reason: str) -> str:
 def _digest(fields: Mapping[str, np.ndarray]) -> str:
     """Of the tensors alone: the losses beside them cost nothing to change, nor does the sign of a zero."""
     state = hashlib.sha256()
-    for name in sorted(set(fields) - set(TRAINING_SCALARS)):
+    for name in sorted(set(fields) - CURVES):
         state.update((fields[name] + np.float32(0)).tobytes())
     return state.hexdigest()

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fl_components.guard.declaration import TRAINING_SCALARS
+from fl_components.guard.declaration import CURVES
 from fl_components.networks.build import Weights
 from fl_components.server.admission import Admission
 from fl_components.server.aggregation import aggregate
@@ -118,7 +118,7 @@ class TrainController(StudyController):
 
 
 def _curves(number: int, updates: Answers) -> list[dict[str, Any]]:
-    return [{"round": number, "site": site, **{name: float(fields[name]) for name in TRAINING_SCALARS}}
+    return [{"round": number, "site": site, **{name: float(fields[name]) for name in sorted(CURVES & set(fields))}}
             for site, fields in updates.items()]
 
 

@@ -11,9 +11,10 @@ from opacus.optimizers import DPOptimizer
 from torch import nn
 
 from fl_components.training.private.accounting import SampledGaussian
+from fl_components.training.private.blocks import ROUNDING
 from fl_components.training.private.entropy import Entropy, normal
 from fl_components.training.private.gradients import Row
-from fl_components.training.private.plan import ROUNDING, PrivatePlan
+from fl_components.training.private.plan import PrivatePlan
 from privacy_eval.errors import InputError
 
 _GRID: Final = 2.0**-20

@@ -22,9 +22,6 @@ from privacy_eval.errors import InputError
 NO_GUARANTEE: Final = "no guarantee: this study claims no ε"
 """What stands where an ε would, in a study that claims none; never 0."""
 
-ROUNDING: Final = 1e-3
-"""Noise is this share larger than accounted for: norms are taken in float32, and a clipped row may be a hair longer."""
-
 
 @dataclass(frozen=True)
 class PrivatePlan:

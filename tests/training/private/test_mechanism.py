@@ -16,10 +16,11 @@ from fl_components.networks.generator import Generator
 from fl_components.networks.precision import Precision
 from fl_components.study import Study, TrainingSettings
 from fl_components.training.batch import Batch
+from fl_components.training.private.blocks import ROUNDING
 from fl_components.training.private.entropy import Entropy, OsEntropy, normal, uniform
 from fl_components.training.private.gradients import patient_row, require_private
 from fl_components.training.private.optimiser import PrivateOptimiser
-from fl_components.training.private.plan import ROUNDING, PrivatePlan, plan_of
+from fl_components.training.private.plan import PrivatePlan, plan_of
 from fl_components.training.private.sampling import Draw, poisson_draw
 from fl_components.training.private.step import Conditions, PrivateGanStep
 from privacy_eval.errors import InputError
