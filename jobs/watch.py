@@ -127,9 +127,17 @@ def _failure(job: str, result: dict[str, Any], dead: Heartbeats, beats: Heartbea
     if failed:
         kind = JobFailedError if result["missing"] else JobRefusedError
         return kind(f"{job}: {result['reason']}", result["missing"])
+    if dead and _orphaned(beats):
+        return JobFailedError(f"{job}: the process that held the server died, and the sites' with it; log: {log}")
     for site, beat in dead.items():
         return JobFailedError(f"site '{site}': its process died during '{beat.get('task')}'; log: {log}", list(dead))
     return None
+
+
+def _orphaned(beats: Heartbeats) -> bool:
+    """Whether several sites had one parent, which the simulator's server is, and it is dead."""
+    parents = {beat["parent"] for beat in beats.values()}
+    return len(beats) > 1 and len(parents) == 1 and not _lives(parents.pop())
 
 
 def _say_farewell(process: subprocess.Popen[bytes], patience_s: float) -> None:

@@ -13,7 +13,7 @@ _EVERY_S: Final = 0.5
 
 
 class Heartbeat:
-    """Writes `<state>/heartbeat.json`: process id, task, round, steps done of how many, precision, failure.
+    """Writes `<state>/heartbeat.json`: process, its parent, task, round, steps done of how many, precision, failure.
 
     Whoever runs the site's process (in a simulation, the command that started it) reads it for its progress bar and
     to see that the process lives. It never leaves the site.
@@ -25,7 +25,7 @@ class Heartbeat:
 
     def __init__(self, state: Path, nvflare_job: str | None = None) -> None:
         self.path = heartbeat_file(state)
-        self._content: dict[str, Any] = {"pid": os.getpid(), "nvflare_job": nvflare_job}
+        self._content: dict[str, Any] = {"pid": os.getpid(), "parent": os.getppid(), "nvflare_job": nvflare_job}
         self._written = 0.0
 
     def begin(self, task: str, round_number: int, steps: int) -> None:

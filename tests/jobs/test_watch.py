@@ -29,11 +29,12 @@ def dead_pid() -> int:
     return process.pid
 
 
-def beat(run: RunFolder, site: str, pid: int, failure: str | None = None, nvflare_job: str | None = None) -> None:
+def beat(run: RunFolder, site: str, pid: int, failure: str | None = None, nvflare_job: str | None = None,
+         parent: int | None = None) -> None:
     path = heartbeat_file(run.site_folder(site) / "state")
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, {"pid": pid, "task": "train", "done": 1, "steps": 2, "failure": failure,
-                      "nvflare_job": nvflare_job})
+                      "nvflare_job": nvflare_job, "parent": parent or os.getpid()})
 
 
 def failed(run: RunFolder) -> JobFailedError:
@@ -59,6 +60,15 @@ def test_a_dead_process_is_named(run: RunFolder) -> None:
     assert str(error) == "site 'west': its process died during 'train'; log: train.log"
     assert error.sites == ("west",)
     assert not isinstance(error, JobRefusedError)
+
+
+def test_no_site_is_to_blame_if_the_process_died_that_started_all(run: RunFolder) -> None:
+    gone = dead_pid()
+    beat(run, "east", os.getpid(), parent=gone)
+    beat(run, "west", dead_pid(), parent=gone)
+    assert failed(run).sites == ()
+    beat(run, "east", os.getpid())  # each site has its own, as in a deployment
+    assert failed(run).sites == ("west",)
 
 
 def test_the_servers_reason_comes_before_the_processes_it_ended(run: RunFolder) -> None:
