@@ -14,6 +14,7 @@ from fl_components.client.executor import SiteExecutor, scalar, stop_if
 from fl_components.client.heartbeat import Heartbeat
 from fl_components.client.masked_rounds import MaskedRounds, weights_among
 from fl_components.client.open_site import OpenSite
+from fl_components.client.received import require_plausible
 from fl_components.cohort.canaries import Canaries, plant_canaries
 from fl_components.cohort.cohort import Cohort
 from fl_components.cohort.subject import Subject
@@ -83,10 +84,11 @@ class TrainExecutor(SiteExecutor):
     def _train(self, members: list[Subject], states: Path, round_number: int, data: Mapping[str, np.ndarray],
                opened: OpenSite, heartbeat: Heartbeat, abort_signal: Signal) -> dict[str, np.ndarray]:
         study, weights = opened.study, weights_among(data)
-        if study.federation.secure_aggregation:
-            self._masking = self._rounds.masking(data, round_number, study, opened.site.state)
         steps = study.training.local_steps
         heartbeat.begin("train", round_number, steps)
+        require_plausible(weights, round_number, study, opened.site.state)
+        if study.federation.secure_aggregation:
+            self._masking = self._rounds.masking(data, round_number, study, opened.site.state)
 
         def on_step(done: int) -> None:
             stop_if(abort_signal)

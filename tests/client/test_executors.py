@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nvflare.apis.dxo import DXO, DataKind, from_shareable
@@ -22,7 +24,9 @@ from fl_components.cohort.subject import Subject
 from fl_components.contrast import Contrast
 from fl_components.environment import RUN_VARIABLE
 from fl_components.guard.declaration import declare
+from fl_components.guard.ledger import Ledger
 from fl_components.networks.build import build_generator, weights_of
+from fl_components.training.states import latest_state, load_state, training_folder
 from jobs.run_folder import RunFolder
 
 TRAINING = "0123456789abcdef" * 2
@@ -63,6 +67,47 @@ def test_a_failure_leaves_no_text_in_the_reply(run: RunFolder, monkeypatch: pyte
     assert "secret-name" not in str(dict(reply))
     beat = json.loads(heartbeat_file(run.site_folder("east") / "state").read_text())
     assert beat["failure"]
+
+
+def test_weights_of_no_honest_server_are_not_trained(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = run.study()
+    weights = {name: value + np.float32(0.1) for name, value in weights_of(build_generator(study)).items()}
+    reply = ask(run, TrainExecutor(study.hash, TRAINING), "train", weights, monkeypatch)
+    assert reply.get_return_code() == ReturnCode.EXECUTION_EXCEPTION
+    beat = json.loads(heartbeat_file(run.site_folder("east") / "state").read_text())
+    assert "not the one the study's seed gives" in beat["failure"]
+
+
+def test_a_full_disk_costs_the_round_and_nothing_else(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    study, training = run.study(), "f" * 32
+    weights = weights_of(build_generator(study))
+    ledger = Ledger(run.site_folder("east") / "ledger.jsonl")
+    before = len(ledger.entries())
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "save", full)
+        reply = ask(run, TrainExecutor(study.hash, training), "train", weights, monkeypatch)
+    assert reply.get_return_code() == ReturnCode.EXECUTION_EXCEPTION
+    assert len(ledger.entries()) == before
+    folder = training_folder(run.site_folder("east") / "state", training)
+    assert load_state(folder, 1) is None
+    again, once_more = (
+        from_shareable(ask(run, TrainExecutor(study.hash, training), "train", weights, monkeypatch)).data
+        for _ in range(2))
+    assert all(np.array_equal(value, once_more[name]) for name, value in again.items())
+    assert ledger.check().problem is None
+
+
+def test_states_of_an_earlier_training_go_with_the_first_task(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    study, state = run.study(), run.site_folder("east") / "state"
+    weights = weights_of(build_generator(study))
+    for training in ("1" * 32, "2" * 32):
+        ask(run, TrainExecutor(study.hash, training), "train", weights, monkeypatch)
+    assert not training_folder(state, "1" * 32).exists()
+    assert latest_state(state) == training_folder(state, "2" * 32) / "round-0001.pt"
 
 
 def test_constructor_arguments_are_attributes() -> None:
