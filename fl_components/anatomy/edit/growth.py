@@ -27,6 +27,8 @@ from fl_components.vocabulary import OEDEMA
 
 ATTEMPTS: Final = 5
 """Seeds that are tried for one place: growth along white matter carries a tumour's centre away from its seed."""
+STAYING: Final = 8.0
+"""A millimetre deeper counts as much as so many nearer to where the part was, when a tumour is composed anew."""
 
 
 @dataclass(frozen=True)
@@ -103,11 +105,14 @@ def resized(head: Head, index: int, voxels: Voxels) -> Lesion:
 
 
 def composed(head: Head, index: int, voxels: Voxels) -> Lesion:
-    """The focus with other parts: necrosis near the present one, but deep in the new core, so that a rim is around."""
-    orders = present_orders(head, index)
-    if voxels != count_voxels(head.stamps[index]):
-        core = first(orders.core, head.stamps[index] > 0, voxels.core)
-        orders = replace(orders, necrosis=orders.necrosis / 8 + signed_distance(core, head.grid.spacing_mm))
+    """The focus with other parts: near the present ones, but the deeper part deep, so that rims go all around."""
+    stamp, orders, spacing = head.stamps[index], present_orders(head, index), head.grid.spacing_mm
+    present = count_voxels(stamp)
+    if voxels.core != present.core:
+        orders = replace(orders, core=orders.core / STAYING + signed_distance(stamp > 0, spacing))
+    if (voxels.core, voxels.necrosis) != (present.core, present.necrosis):
+        core = first(orders.core, stamp > 0, voxels.core)
+        orders = replace(orders, necrosis=orders.necrosis / STAYING + signed_distance(core, spacing))
     return _changed(head, index, orders, voxels)
 
 

@@ -126,7 +126,7 @@ def test_composing_meets_the_shares_within_the_outline(parts: tuple[float, float
 
 
 def test_regions_are_nested_around_a_full_rim() -> None:
-    after = edited(sampled(SEED), {"edit": "compose", "necrosis": 0.1, "enhancement": 0.5, "oedema": 0.4}).states[-1]
+    after = edited(sampled(SEED), {"edit": "compose", "necrosis": 0.05, "enhancement": 0.3, "oedema": 0.65}).states[-1]
     around = ndimage.binary_dilation(after.labels == NECROTIC) & (after.labels != NECROTIC)
     assert (after.labels[around] == ENHANCING).mean() > 0.8
     core = (after.labels == NECROTIC) | (after.labels == ENHANCING)
