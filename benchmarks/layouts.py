@@ -119,6 +119,17 @@ TABLES: Final[dict[str, Layout]] = {
         "whole tumour": "whole tumour"})), "Dice with the given mask"),
     "labeller_time": Layout("labeller", ("milliseconds", Rows("labelled by"), Columns({
         "": "a scan, processor ms"})), _MEDIAN),
+    "edits": Layout("edits", ("edits", Rows(), Columns({
+        "edit": "edit", "anatomies": "anatomies", "made": "made", "refused": "refused",
+        "volume_error_ml": "volume asked − made, ml", "missed_mm": "place missed by, mm",
+        "changed_beyond_reach": "labels changed beyond reach", "ventricles": "ventricles after ÷ before",
+        "plausible": "plausible", "seconds": "s"})), _MEAN),
+    "edits_restoring": Layout("edits", ("restoring", Columns({
+        "below": "as before the tumour, below it", "around": "as before, around it",
+        "around_left_alone": "as before, around it, push not undone", "push_error": "error of the push",
+        "push_error_mean": "error of the mean push"})), _MEAN),
+    "edits_rendered": Layout("edits", ("rendered", Rows(), Columns({
+        "edit": "edit", "held": "normalisation held", "free": "normalisation free"})), _MEAN),
     "membership": Layout("membership", (Rows("generator", ("demo", "memorising")), Rows("attack"), Columns({
         "": "AUC", "n_members": "members", "n_holdout": "holdout", "p_value": "p"})),
         "AUC (95 % interval), one-sided p"),
