@@ -51,7 +51,8 @@ def report(run: RunFolder, talk: Talk) -> dict[str, Any]:
         canaries, told = canary_section(study, audited["canaries"])
         # A generator may have been trained elsewhere.
         trained = run.server.result("train") if run.server.result_file("train").exists() else {}
-        warnings = [*_warnings(sites), *_left_out(trained), *_not_asked(study, audited), *told]
+        warnings = [*_warnings(sites), *_left_out(trained), *_unasked(study, trained),
+                    *_not_asked(study, audited), *told]
         sections = _sections(run, study, sites, audited, simulated)
         data = _public(result, simulated=simulated, warnings=warnings, canaries=canaries)
         _write(run.audit, data, sections)
@@ -142,6 +143,16 @@ def _left_out(trained: Mapping[str, Any]) -> list[str]:
               for site, rounds in absent.items()),
             *(f"The update of site '{site}' was rejected in {_rounds(rounds)} of training: {reason}."
               for (site, reason), rounds in rejected.items())]
+
+
+def _unasked(study: Study, trained: Mapping[str, Any]) -> list[str]:
+    """Who was not asked in some rounds: it had failed just before, or was not there."""
+    told = {(row["round"], site) for row in trained.get("curves", []) for site in row.get("sites", [row["site"]])}
+    told |= {(row["round"], row["site"]) for kind in ("absent", "rejected") for row in trained.get(kind, [])}
+    missed = {site: [number for number in range(1, trained.get("rounds", 0) + 1) if (number, site) not in told]
+              for site in study.sites}
+    return [f"Site '{site}' was not asked in {_rounds(rounds)} of training: it had failed, or was not there."
+            for site, rounds in missed.items() if rounds]
 
 
 def _not_asked(study: Study, audited: Mapping[str, Any]) -> list[str]:

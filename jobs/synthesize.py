@@ -9,8 +9,10 @@ from fl_components.server.release_manifest import release_digest
 from fl_components.server.synthesize import synthesize as write_release
 from jobs.output import Talk
 from jobs.provenance import provenance
+from jobs.resume import unfinished_rounds
 from jobs.run_folder import RunFolder
 from jobs.workers import worker_pool
+from privacy_eval.errors import InputError
 
 
 def synthesize(run: RunFolder, talk: Talk, replace: bool = False) -> dict[str, Any]:
@@ -22,9 +24,13 @@ def synthesize(run: RunFolder, talk: Talk, replace: bool = False) -> dict[str, A
         replace: whether an existing release may be replaced.
 
     Raises:
-        InputError: if there is no generator, or a release already and `replace` is false.
+        InputError: if there is no generator, its training is unfinished, or there is a release already and `replace` is
+            false.
     """
     study = run.study()
+    if (rounds := unfinished_rounds(run)) is not None:
+        raise InputError(f"{run.training_file}: {rounds} of {study.training.rounds} rounds are trained; finish with "
+                         f"'fedsynth train {run.path} --resume'")
     count = study.synthesis.volumes
     with talk.stage(f"Synthesising {count} labelled volumes") as advance, worker_pool() as pool:
         write_release(run.server, study, pool, lambda done: advance(done / count, ""), replace)

@@ -22,6 +22,7 @@ from jobs.output import Talk
 from jobs.relay import Relay
 from jobs.resume import TrainingRecord, unfinished_rounds
 from jobs.run_folder import RunFolder
+from jobs.synthesize import synthesize
 from jobs.train import train
 from privacy_eval.errors import InputError
 
@@ -150,6 +151,8 @@ def test_three_jobs_without_a_round_end_it_and_resume_goes_on(run: RunFolder) ->
         train(run, Talk(), engine)
     assert engine.inside == 0
     assert unfinished_rounds(run) == 4
+    with pytest.raises(InputError, match=r"4 of 12 rounds are trained; finish with .*--resume"):
+        synthesize(run, Talk())
     made = train(run, Talk(), engine, resume=True)
     assert (made["rounds"], made["jobs"]) == (ROUNDS, 5)
     assert len({job.training for job in engine.jobs}) == 1
