@@ -41,7 +41,7 @@ class Talk:
 
     def say(self, text: str) -> None:
         """A line of talk."""
-        self.console.print(text)
+        self.console.print(text, markup=False, soft_wrap=True)  # it may quote what others wrote
 
     @contextmanager
     def stage(self, title: str) -> Iterator[Advance]:
