@@ -1,20 +1,26 @@
-# Two commands: `make demo` shows what fedsynth does, `make test` checks that it does it.
+# `make demo` shows what fedsynth does, `make poc` in a real federation, `make test` checks that it does it.
 PYTHON ?= python3
 RUN ?= runs/demo
 VENV := .venv
 OPTIONS := $(if $(SITES),--sites $(SITES)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
-.PHONY: demo test redteam controls lint lock clean
+.PHONY: demo poc test redteam controls lint lock clean
 
 demo: $(VENV)/installed
 	$(VENV)/bin/fedsynth demo $(RUN) $(OPTIONS)
 
+# The same in a provisioned, locked-down federation on this machine: server, sites and administrator with mutual TLS.
+poc: RUN := $(if $(filter file,$(origin RUN)),runs/poc,$(RUN))
+poc: ROUNDS ?= 2
+poc: $(VENV)/installed
+	$(VENV)/bin/fedsynth demo $(RUN) --env poc $(if $(SITES),--sites $(SITES)) --rounds $(ROUNDS)
+
 test: $(VENV)/installed lint
 	$(VENV)/bin/python -m pytest -n 2 --dist loadfile
 
-# Minutes: attacks on one running federation. Not beside `make test`: NVFlare's POC has one port on a machine.
+# Minutes: attacks on running federations.
 redteam: $(VENV)/installed
-	$(VENV)/bin/python -m pytest -m redteam tests/poc_workspace/test_redteam.py
+	$(VENV)/bin/python -m pytest -m redteam tests/poc_workspace
 
 # About an hour on one core: every control in its full form, measured tables into docs/controls.md.
 controls: $(VENV)/installed

@@ -47,6 +47,10 @@ _RULES: Final = Columns({rule: rule for rule in (
 _POISONS: Final = Rows("the poisoned site sends", (
     "none", "NaN", "×1000", "sign flip", "free rider", "largest admitted, flipped"))
 
+_FROM_UPDATES: Final = ("final generator", "last local model", "drop of error", "drop against other sites", "alignment")
+_INVERTED: Final = ("one gradient", "one step, noise known", "one step", "one step, crafted weights", "a round",
+                    "another's step")
+
 _DIGITS: Final = {"fbb": "T1", "calibrated": "T2", "TPR@1 %": "T3, TPR at 1 %", "DOMIAS": "DOMIAS", "Z_U": "Z_U",
                   "NNAA": "NNAA", "DCR": "DCR", "unauthentic": "unauthentic", "copied M": "copied, members",
                   "copied H": "copied, holdout"}
@@ -104,6 +108,16 @@ TABLES: Final[dict[str, Layout]] = {
     "poison": Layout("poison", ("error", _POISONS, _RULES),
                      "Tissue error on test subjects of all sites, 0 is best. Mean over subjects (95 % interval)"),
     "poison_rejected": Layout("poison", ("rejected", _POISONS, _RULES), "Updates rejected in all rounds"),
+    "guard_cost": Layout("guard_cost", ("ledgers", Rows(), Columns({
+        "entries": "entries in the ledger", "received weights": "received weights, s",
+        "executor's guard": "executor's guard, s", "site filter": "site filter, s", "wire guard": "wire guard, s",
+        "seconds_all": "all, s", "share": "share of a round"})), _MEDIAN),
+    "updates": Layout("updates", ("recipes", Rows("augmentation", ("the study's", "no augmentation")),
+                                  Rows("the server scores by", _FROM_UPDATES), Columns({
+        "": "AUC", "n_members": "members", "n_holdout": "holdout", "p_value": "p"})),
+        "AUC (95 % interval), one-sided p"),
+    "inversion": Layout("inversion", ("ways", Rows("the server has", _INVERTED), Columns({"": "correlation"})),
+                        "Correlation with the true residual, 1 is a copy. Mean over subjects (95 % interval)"),
     "embedding": Layout("embedding", ("degradations", Rows("copy"), Rows("space", ("embedding", "voxels", "coarse")),
                                       Columns({"top1": "top-1", "auc": "AUC"})),
                         "Top-1 (Wilson's 95 % interval), AUC same against other (95 % bootstrap interval)"),
