@@ -100,7 +100,9 @@ class Labeller:
         scan = network_input(torch.from_numpy(np.asarray(images, np.float32))[None],
                              torch.from_numpy(np.asarray(available, bool))[None])
         shape = scan.shape[2:]
-        padding = [amount for length in reversed(shape) for amount in (0, -length % _DIVISOR)]
+        # At least two voxels a side at the coarsest level, or there is nothing to normalise by.
+        padding = [amount for length in reversed(shape)
+                   for amount in (0, max(-length % _DIVISOR, 2 * _DIVISOR - length))]
         scan = F.pad(scan, padding)
         with _one_thread(), torch.inference_mode(), self.precision.autocast():
             straight = self.network(self.precision.lay_out(scan)).float().softmax(dim=1)
