@@ -14,6 +14,7 @@ from fl_components.client.executor import SiteExecutor, scalar, stop_if
 from fl_components.client.heartbeat import Heartbeat
 from fl_components.client.masked_rounds import MaskedRounds, weights_among
 from fl_components.client.open_site import OpenSite
+from fl_components.client.private_rounds import PrivateRounds
 from fl_components.client.received import require_plausible
 from fl_components.cohort.canaries import Canaries, plant_canaries
 from fl_components.cohort.cohort import Cohort
@@ -38,6 +39,7 @@ class TrainExecutor(SiteExecutor):
         self.training = training
         self._members: list[Subject] | None = None
         self._canaries: Canaries | None = None
+        self._private: PrivateRounds | None = None
         self._rounds = MaskedRounds()
         self._masking: Masking | None = None
 
@@ -63,7 +65,8 @@ class TrainExecutor(SiteExecutor):
         keep_only(states)
         if task == "summarise":
             heartbeat.begin(task, round_number, 1)
-            summary = summarise_contrast(members, opened.site.policy.minimum_count)
+            summary = (self._private_rounds(opened).summarise(members) if opened.study.privacy.private
+                       else summarise_contrast(members, opened.site.policy.minimum_count))
             if opened.study.canaries.per_site:
                 summary["canaries.commitment"] = digest_bytes(self._plant(opened).coins.commitment)
             heartbeat.end()
@@ -81,6 +84,11 @@ class TrainExecutor(SiteExecutor):
             self._canaries = plant_canaries(opened.site, opened.study, len(self._load_members(opened)))
         return self._canaries
 
+    def _private_rounds(self, opened: OpenSite) -> PrivateRounds:
+        if self._private is None:
+            self._private = PrivateRounds(opened, self.training)
+        return self._private
+
     def _train(self, members: list[Subject], states: Path, round_number: int, data: Mapping[str, np.ndarray],
                opened: OpenSite, heartbeat: Heartbeat, abort_signal: Signal) -> dict[str, np.ndarray]:
         study, weights = opened.study, weights_among(data)
@@ -95,6 +103,11 @@ class TrainExecutor(SiteExecutor):
             heartbeat.step(done)
 
         planted = self._plant(opened).planted if study.canaries.per_site else []
+        if study.privacy.private:
+            fields, precision = self._private_rounds(opened).train(
+                [*members, *planted], weights, states, training_seed(opened), round_number, on_step)
+            heartbeat.end(precision=precision)
+            return fields
         trainer = LocalTrainer(study, [*members, *planted], states, training_seed(opened))
         result = trainer.train(weights, round_number, steps, on_step)
         heartbeat.end(precision=result.precision)

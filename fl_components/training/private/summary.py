@@ -3,7 +3,7 @@
 Each patient gives one vector a block, of at most the block's `bound` in L2 norm, whatever the scan shows; the site
 sends their sum with Gaussian noise of noise × bound / weight a coordinate. All blocks together are one Gaussian
 mechanism: scaled by weight / bound, a patient's whole vector has the norm √Σ weight² = 1 at most, and noise in all of
-it alike. So taking out a patient, or putting one in, moves it by at most 1, and it costs `SampledGaussian(noise, 1, 1)`.
+it alike. So taking out a patient, or putting one in, moves it by 1 at most: it costs `SampledGaussian(noise, 1, 1)`.
 
 How many patients there are is public, in the relation of `accounting`; an empty record adds zeros.
 """
