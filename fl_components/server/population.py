@@ -13,6 +13,8 @@ from fl_components.contrast import MINIMUM_VOXELS, Contrast
 from fl_components.guard.declaration import declare, refusal
 from fl_components.json_file import read_json, write_json
 from fl_components.study import Study
+from fl_components.training.private.plan import plan_of
+from fl_components.training.private.summary import contrast_of
 from fl_components.vocabulary import N_LABELS, N_TISSUES, SEQUENCES
 from privacy_eval.errors import InputError
 
@@ -34,11 +36,17 @@ class ContrastPopulation:
     def from_summaries(cls, study: Study, summaries: dict[str, Any]) -> ContrastPopulation:
         """Build from the sites' answers to "summarise"; what one site does not know, the others fill in.
 
+        Noised summaries, of a study that claims an ε, are read with public knowledge beside them.
+
         A site of the study that gave none is left out: it never took part in the training.
 
         Raises:
             InputError: if no site gave one, or a tissue is known at no site.
         """
+        plan = plan_of(study)
+        if plan is not None:
+            summaries = {site: told | contrast_of(told, int(told["n_members"]), plan.summary_noise)
+                         for site, told in summaries.items()}
         sites = [site for site in study.sites if site in summaries]
         if not sites:
             raise InputError("contrast population: no site's summary; run 'fedsynth train' first")
