@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import stat
 from pathlib import Path
 
 from fl_components.cohort.case import Case
@@ -92,6 +93,16 @@ def check_ledger(site: Site) -> Finding:
     except OSError as error:
         return Finding("ledger", "fix", f"{site.ledger}: {error.strerror}", "a ledger this account can read",
                        "let the account that runs the site read and write it")
+    if check.problem is None and (loose := _writable_by_others(site)):
+        return Finding("ledger", "fix", loose, "a ledger and an anchor that only this account can write",
+                       "chmod go-w them, then 'fedsynth ledger verify' with a copy of the anchor: docs/ledger.md")
     found = check.problem or f"{check.entries} entries, intact" + "".join(f"; {note}" for note in check.notes)
     return judge("ledger", check.problem is None, found, "an intact ledger, or none yet",
                  "see docs/ledger.md, 'A broken ledger'")
+
+
+def _writable_by_others(site: Site) -> str | None:
+    for path in (site.ledger, Ledger(site.ledger).anchor):
+        if path.exists() and (mode := stat.S_IMODE(path.stat().st_mode)) & 0o022:
+            return f"{path}, mode {mode:04o}"
+    return None

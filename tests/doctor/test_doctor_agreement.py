@@ -121,6 +121,19 @@ def test_policy_that_is_absent_or_restrictive(run: RunFolder) -> None:
     assert check_policy(site_of(run), path).status == "ok"
 
 
+@pytest.mark.parametrize("name", ["ledger.jsonl", "ledger.anchor"])
+def test_ledger_that_others_could_write(run: RunFolder, name: str) -> None:
+    site = site_of(run)
+    Ledger(site.ledger).append({"number": 1})
+    path = site.ledger.with_name(name)
+    path.chmod(0o644)
+    assert check_ledger(site).status == "ok"
+    path.chmod(0o664)
+    found = check_ledger(site)
+    assert found.status == "fix"
+    assert f"{path}, mode 0664" in found.found
+
+
 def test_ledger_intact_broken_and_absent(run: RunFolder) -> None:
     site = site_of(run)
     assert check_ledger(site).status == "ok"
