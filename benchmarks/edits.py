@@ -6,7 +6,7 @@ For sampled anatomies of the demo's grid, and for the same as if they were given
 they were made), each kind of edit is made once: volume and distance asked and made, the share of the brain's voxels
 whose label changed beyond the edit's reach (20 mm around the tumour before and after), fluid of the ventricles after
 over before. Edits that are refused are counted. With a trained run, the share of voxels changed beyond reach in the
-images too, normalisation held and not.
+images too, normalisation held and not, and one picture of each kind in docs/images/edits.
 """
 
 from __future__ import annotations
@@ -36,12 +36,14 @@ from fl_components.networks.render_pair import render_pair
 from fl_components.server.population import ContrastPopulation
 from fl_components.study import PRESETS, Grid
 from fl_components.vocabulary import BACKGROUND, TUMOUR
+from jobs.edit_gallery import edit_gallery
 from jobs.run_folder import RunFolder
 from privacy_eval.errors import InputError
 
 ANATOMIES: Final = 20
 RENDERED: Final = 6
 SEED: Final = 5
+PICTURES: Final = Path(__file__).parent.parent / "docs" / "images" / "edits"
 Draw = Callable[[np.random.Generator, Head], dict[str, Any]]
 
 
@@ -191,6 +193,7 @@ def main() -> None:
                                "restoring": restoring(samples, grid)}
     if run is not None:
         figures["rendered"] = rendered(run, samples[:RENDERED])
+        edit_gallery(run, PICTURES)
     counts = {"anatomies": ANATOMIES} | ({} if run is None else {"rendered": RENDERED})
     write_result("edits", figures, counts, study_hash=None if run is None else run.study().hash, simulated=True)
 
