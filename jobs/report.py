@@ -189,8 +189,9 @@ def _sections(run: RunFolder, study: Study, sites: Sequence[Site], audited: dict
 
 def _curves(run: RunFolder) -> list[Curve]:
     rows = read_json(run.server.result_file("train"))["curves"]
-    names = {"loss.l1": "L1 inside the brain", "loss.adversarial": "adversarial loss",
-             "loss.discriminator": "discriminator loss"}
+    titles = {"loss.l1": "L1 inside the brain", "loss.adversarial": "adversarial loss",
+              "loss.discriminator": "discriminator loss", "loss.public": "discriminator loss on public images"}
+    names = {name: title for name, title in titles.items() if any(name in row for row in rows)}
     series = {name: {site: [(float(r["round"]), r[name]) for r in rows if r["site"] == site]
                      for site in dict.fromkeys(row["site"] for row in rows)} for name in names}
     return [Curve(title, "round", "mean of the round's steps", series[name]) for name, title in names.items()]

@@ -46,7 +46,7 @@ def train(run: RunFolder, talk: Talk, engine: Engine | None = None, resume: bool
         result = Relay(record, engine, talk, _progress(record, advance)).run()
     last = [row for row in result["curves"] if row["round"] == settings.rounds]
     made = {"generator": str(run.server.generator_file), "precision": _precisions(sites),
-            "l1_by_site": {row["site"]: round(row["loss.l1"], 4) for row in last}}
+            "l1_by_site": {row["site"]: round(row["loss.l1"], 4) for row in last if "loss.l1" in row}}
     record.write("done", **made)
     return {"training": record.training, "rounds": record.rounds, "jobs": len(record.jobs), **made}
 

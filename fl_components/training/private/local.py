@@ -83,7 +83,7 @@ class PrivateTrainer:
         step = PrivateGanStep(generator, build_discriminator(self.study, self.seed), self.plan, self.study.training,
                               self.study.privacy.trains, self.precision, self.entropy)
         if (earlier := load_state(self.states, round_number)) is not None:
-            step.load_state(earlier["networks"])
+            step.load_state(earlier)
         losses = np.mean([self._step(step, done, rng, on_step) for done in range(self.plan.generator_steps)], axis=0)
         if step.optimiser.counted() != reserved:
             raise InputError(f"private round: Opacus counted {step.optimiser.counted()}, {reserved} was reserved; "
@@ -120,7 +120,7 @@ class PrivateTrainer:
     def _keep(self, result: PrivateResult, networks: dict[str, Any], weights: Weights, round_number: int) -> None:
         update = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in result.update.items()}
         save_state(self.states, round_number + 1, {
-            "networks": networks, "asked": digest_of_question(weights, round_number), "update": update,
+            **networks, "asked": digest_of_question(weights, round_number), "update": update,
             "adversarial": result.adversarial, "public": result.public})
 
 
