@@ -44,7 +44,8 @@ def edit_picture(labels: tuple[np.ndarray, np.ndarray], images: tuple[np.ndarray
         for cell, picture in zip(cells, pictures, strict=True):
             cell.imshow(picture.T, origin="lower", **_scale(picture))
             cell.set_axis_off()
-        cells[0].text(0.02, 0.98, row_name, transform=cells[0].transAxes, color="white", fontsize=8, va="top")
+        cells[0].text(0.02, 0.98, row_name, transform=cells[0].transAxes, color="white", fontsize=8, va="top",
+                      bbox={"facecolor": "black", "edgecolor": "none", "pad": 1})
     for cell, name in zip(axes[0], names, strict=True):
         cell.set_title(name, color="white", fontsize=9)
     height = figure.get_figheight()
