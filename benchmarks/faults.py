@@ -174,7 +174,7 @@ def _told(training: Training, blow: Blow, struck: float, code: int, plain: Plain
         "sent_again": _listed(number for number, count in again.items() for _ in range(count)),
         "without": _listed(without),
         "taken_back": "–" if not without else "no" if ROUNDS in without else "yes",
-        "recovery_s": None if done is None else round(done - struck, 1),
+        "recovery_s": "never" if done is None else round(done - struck, 1),
         "plain_s": round(plain.until_next[moment], 1),
         "ledgers": "; ".join(ledger_problems(run)) or "exact",
         "files": "; ".join(unreadable(run)) or "whole",
