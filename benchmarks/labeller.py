@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -34,6 +35,7 @@ from fl_components.site import Site
 from fl_components.study import Grid
 from fl_components.vocabulary import ABBREVIATIONS, ENHANCING, HEALTHY, NECROTIC, SEQUENCES, TUMOUR
 from jobs.output import Talk
+from jobs.workers import worker_pool
 from privacy_eval.errors import InputError
 
 SUBSETS: Final = {
@@ -48,6 +50,10 @@ PUBLISHED: Final = {"CSF": (0.187, 0.337), "GM": (0.317, 0.443), "WM": (0.290, 0
 CSF: means of the twenties and of those above 80. Of their table 1, grey matter is at least the cortex and at most the
 brain without cerebral white matter and brainstem; white matter at least the cerebral, at most the brain without cortex.
 """
+
+Files = tuple[Case, str | None, Path | None]
+"""A case, its dialect, and the file of its true anatomy."""
+Found = dict[str, dict[str, list[float]]]
 
 
 class Patient(NamedTuple):
@@ -76,18 +82,20 @@ def measure(arguments: argparse.Namespace) -> int:
     """Label everybody in every way, write the result."""
     run, talk = arguments.run, Talk()
     study = run.study()
-    patients = [patient for site in run.sites(study) for patient in read_site(site, study.grid, arguments.subjects)]
-    figures: dict[str, Any] = {"sequences": {}}
-    with talk.stage(f"Labelling {len(patients)} simulated patients") as advance:
-        for done, (name, there) in enumerate(SUBSETS.items(), 1):
-            figures["sequences"][name] = compare(patients, there, study.grid.spacing_mm)
-            advance(done / len(SUBSETS), name)
-    figures["tumours"] = {name: rows.pop("tumour") for name, rows in figures["sequences"].items()}
-    figures["milliseconds"] = {name: _milliseconds(patients, name, study.grid.spacing_mm) for name in METHODS}
+    cases = [case for site in run.sites(study) for case in site_files(site, arguments.subjects)]
+    found: list[Found] = []
+    with talk.stage(f"Labelling {len(cases)} simulated patients") as advance, worker_pool() as pool:
+        for found_here in pool.map(partial(label_case, grid=study.grid), cases):
+            found.append(found_here)
+            advance(len(found) / len(cases), "")
+    figures: dict[str, Any] = {"sequences": {name: _tissues(found, name) for name in SUBSETS},
+                               "tumours": {name: _tumours(found, name) for name in SUBSETS}}
+    timed = [read_patient(*case, study.grid) for case in cases[:10]]
+    figures["milliseconds"] = {name: _milliseconds(timed, name, study.grid.spacing_mm) for name in METHODS}
     figures["weights_sha256"] = shipped_labeller().digest
-    n = {"subjects": len(patients)}
+    n = {"subjects": len(cases)}
     if arguments.real.is_dir():
-        real = [read_patient(case, "brats2020", study.grid, None) for case in find_cases(arguments.real)]
+        real = [read_patient(case, "brats2020", None, study.grid) for case in find_cases(arguments.real)]
         figures["real"] = shares(real, study.grid.spacing_mm)
         figures["real_tumour"] = {name: real_tumour(real, there, study.grid.spacing_mm)
                                   for name, there in SUBSETS.items()}
@@ -96,14 +104,13 @@ def measure(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def read_site(site: Site, grid: Grid, limit: int) -> list[Patient]:
-    """The first patients of a simulated hospital, with the simulator's truth."""
+def site_files(site: Site, limit: int) -> list[Files]:
+    """The first cases of a simulated hospital, their dialect, and the file of the simulator's truth."""
     truth = site.data.root.parent / "truth"
-    return [read_patient(case, site.data.dialect, grid, truth / f"{case.name}_dseg.nii.gz")
-            for case in site_cases(site)[:limit]]
+    return [(case, site.data.dialect, truth / f"{case.name}_dseg.nii.gz") for case in site_cases(site)[:limit]]
 
 
-def read_patient(case: Case, dialect: str | None, grid: Grid, truth: Path | None) -> Patient:
+def read_patient(case: Case, dialect: str | None, truth: Path | None, grid: Grid) -> Patient:
     """A case on the grid, normalised; and its true anatomy, if there is one."""
     scan = read_scan(case, dialect)
     placed = place_scan(case, scan, grid)
@@ -128,31 +135,42 @@ def by_labeller(patient: Patient, available: np.ndarray, spacing_mm: float, mask
 METHODS: Final = {"labeller": by_labeller, "mixture": by_mixture}
 
 
-def compare(patients: list[Patient], there: tuple[str, ...], spacing_mm: float) -> dict[str, Any]:
-    """Dice of each tissue by each method, and of the tumour's regions where the labeller is not told it.
+def label_case(files: Files, grid: Grid) -> Found:
+    """By method, "labeller", "mixture" and "tumour", and by sequences: Dice of each tissue, or of the tumour's regions.
 
-    Without T1 and T2 the mixture has nothing to begin with, and is left out.
+    Of the tumour the labeller is not told. Without T1 and T2 the mixture has nothing to begin with, and is left out.
     """
-    available = np.array([name in there for name in SEQUENCES])
-    tissues: dict[str, list[list[float]]] = {"labeller": [], "mixture": []}
-    tumours = []
-    for patient in patients:
+    patient = read_patient(*files, grid)
+    found: Found = {"labeller": {}, "mixture": {}, "tumour": {}}
+    for name, there in SUBSETS.items():
+        available = np.array([sequence in there for sequence in SEQUENCES])
         probabilities = shipped_labeller().probabilities(patient.images, available)
         told = likeliest(probabilities, patient.brain, patient.tumour, True)
-        tissues["labeller"].append(_tissue_dice(told, patient.truth))
+        found["labeller"][name] = _tissue_dice(told, patient.truth)
         untold = likeliest(probabilities, patient.brain, np.zeros_like(patient.tumour), False)
-        tumours.append([dice(np.isin(untold, region), np.isin(patient.truth, region)) for region in REGIONS.values()])
+        found["tumour"][name] = [dice(np.isin(untold, region), np.isin(patient.truth, region))
+                                 for region in REGIONS.values()]
         if "T1" in there or "T2" in there:
-            tissues["mixture"].append(_tissue_dice(by_mixture(patient, available, spacing_mm), patient.truth))
-    rows: dict[str, Any] = {"tumour": {
-        name: interval_of_mean(column[np.isfinite(column)])
-        for name, column in zip(REGIONS, np.array(tumours).T, strict=True)}}
-    for name, found in tissues.items():
-        if found:
-            rows[name] = {ABBREVIATIONS[tissue]: interval_of_mean(column)
-                          for tissue, column in zip(HEALTHY, np.array(found).T, strict=True)}
-            rows[name]["mean"] = interval_of_mean(np.mean(found, axis=1))
+            found["mixture"][name] = _tissue_dice(by_mixture(patient, available, grid.spacing_mm), patient.truth)
+    return found
+
+
+def _tissues(found: list[Found], name: str) -> dict[str, Any]:
+    """Each method's mean Dice of each tissue."""
+    rows: dict[str, Any] = {}
+    for method in METHODS:
+        values = np.array([case[method][name] for case in found if name in case[method]])
+        if len(values):
+            rows[method] = {ABBREVIATIONS[tissue]: interval_of_mean(column)
+                            for tissue, column in zip(HEALTHY, values.T, strict=True)}
+            rows[method]["mean"] = interval_of_mean(values.mean(axis=1))
     return rows
+
+
+def _tumours(found: list[Found], name: str) -> dict[str, Any]:
+    columns = np.array([case["tumour"][name] for case in found]).T
+    return {region: interval_of_mean(column[np.isfinite(column)])
+            for region, column in zip(REGIONS, columns, strict=True)}
 
 
 def _tissue_dice(labels: np.ndarray, truth: np.ndarray) -> list[float]:
@@ -190,7 +208,7 @@ def dice(found: np.ndarray, truth: np.ndarray) -> float:
 
 def _milliseconds(patients: list[Patient], method: str, spacing_mm: float) -> dict[str, float]:
     times = []
-    for patient in patients[:20]:
+    for patient in patients:
         start = time.thread_time()
         METHODS[method](patient, np.ones(len(SEQUENCES), bool), spacing_mm)
         times.append(1000 * (time.thread_time() - start))

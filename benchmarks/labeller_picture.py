@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from benchmarks.hospitals import all_simulated, run_parser
-from benchmarks.labeller import Patient, by_labeller, by_mixture, read_site
+from benchmarks.labeller import Patient, by_labeller, by_mixture, read_patient, site_files
 from fl_components.cohort.sheet import COLOURS
 from fl_components.vocabulary import LABELS, N_LABELS, SEQUENCES, TUMOUR
 from privacy_eval.errors import InputError
@@ -36,7 +36,7 @@ def main() -> int:
         study = arguments.run.study()
         if not all_simulated(arguments.run):
             raise InputError(f"{arguments.run.path}: holds real persons; a picture is made of simulated ones only")
-        patients = [read_site(site, study.grid, 1)[0] for site in arguments.run.sites(study)]
+        patients = [read_patient(*site_files(site, 1)[0], study.grid) for site in arguments.run.sites(study)]
         draw(patients, study.grid.spacing_mm, arguments.output)
     except InputError as error:
         parser.error(str(error))

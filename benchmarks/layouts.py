@@ -54,6 +54,9 @@ _INVERTED: Final = ("one gradient", "one step, noise known", "one step", "one st
 _DIGITS: Final = {"fbb": "T1", "calibrated": "T2", "TPR@1 %": "T3, TPR at 1 %", "DOMIAS": "DOMIAS", "Z_U": "Z_U",
                   "NNAA": "NNAA", "DCR": "DCR", "unauthentic": "unauthentic", "copied M": "copied, members",
                   "copied H": "copied, holdout"}
+_SEQUENCES: Final = Rows("sequences", (
+    "all four", "T1, T2, FLAIR", "T1ce, T2, FLAIR", "T1, T1ce, T2", "T1, FLAIR", "T1 alone", "T1ce alone", "T2 alone",
+    "FLAIR alone"))
 _AUDITED: Final = Rows("patients", ("leaky", "clean"))
 
 
@@ -71,6 +74,11 @@ TABLES: Final[dict[str, Layout]] = {
         "times_central": "federated ÷ central",
         "seconds_nvflare_start": "of it NVFlare's start, s", "seconds_nvflare_stop": "of it NVFlare's stop, s",
         "times_central_net": "federated ÷ central without start and stop"}),), _MEDIAN),
+    "poc": Layout("poc", (Columns({
+        "seconds_up": "until all sites are connected, s", "seconds_job": "from submission to a site's first step, s",
+        "seconds_stop": "until every process is gone, s", "mib_server": "idle server, MiB",
+        "mib_site": "idle site, MiB", "bytes_update": "an update, bytes",
+        "bytes_wire": "all that left a site's job, bytes a round"}),), _MEDIAN),
     "secure_aggregation": Layout("secure_aggregation", ("rounds", Rows(), Columns({
         "model": "generator", "values": "values", "updates": "updates", "bytes": "bytes a round and site",
         "seconds_site": "at a site, s", "seconds_server": "at the server, s", "largest_error": "largest error",
@@ -100,6 +108,14 @@ TABLES: Final[dict[str, Layout]] = {
         "stage": "stage", "seconds": "seconds", "peak_gib": "peak memory, GiB"})), "One run, sampled once a second"),
     "quality": Layout("quality", ("sites", "all", _PAINTERS, Columns(_QUALITY), "mean"), f"{_MEAN}, all sites"),
     "quality_sites": Layout("quality", ("sites", Rows("site"), _PAINTERS, Columns(_QUALITY), "mean"), _MEAN),
+    "faults": Layout("faults", ("rows", Rows(), Columns({
+        "fault": "fault", "moment": "moment", "completed": "completed", "without": "rounds without the site",
+        "taken_back": "taken back", "sent_again": "rounds sent again", "ledgers": "ledgers", "files": "files",
+        "processes": "processes left", "generator": "generator", "next": "another training after it"})),
+        "One run each"),
+    "faults_times": Layout("faults", ("rows", Rows(), Columns({
+        "fault": "fault", "moment": "moment", "recovery_s": "until the next round is done, s",
+        "plain_s": "the same without fault, s", "jobs": "NVFlare's jobs"})), "One run each"),
     **{f"quality_{figure}": Layout("quality", (
         "sites", Rows("site"), _PAINTERS, figure, Columns({sequence: sequence for sequence in SEQUENCES})),
         f"{heading[0].upper()}{heading[1:]}. {_MEAN}") for figure, heading in _QUALITY.items()},
@@ -121,15 +137,15 @@ TABLES: Final[dict[str, Layout]] = {
     "embedding": Layout("embedding", ("degradations", Rows("copy"), Rows("space", ("embedding", "voxels", "coarse")),
                                       Columns({"top1": "top-1", "auc": "AUC"})),
                         "Top-1 (Wilson's 95 % interval), AUC same against other (95 % bootstrap interval)"),
-    "labeller": Layout("labeller", ("sequences", Rows("sequences"), Rows("labelled by"),
+    "labeller": Layout("labeller", ("sequences", _SEQUENCES, Rows("labelled by"),
                                     Columns({"CSF": "CSF", "GM": "grey matter", "WM": "white matter",
                                              "mean": "mean of the three"})), f"Dice. {_MEAN}"),
-    "labeller_tumour": Layout("labeller", ("tumours", Rows("sequences"), Columns({
+    "labeller_tumour": Layout("labeller", ("tumours", _SEQUENCES, Columns({
         "whole tumour": "whole tumour", "core": "core", "enhancing": "enhancing"})),
         f"Dice where no mask is given, of those who have the part. {_MEAN}"),
     "labeller_real": Layout("labeller", ("real", Rows("labelled by"), Columns({
         "CSF": "CSF", "GM": "grey matter", "WM": "white matter"})), "Shares of the brain outside the tumour"),
-    "labeller_real_tumour": Layout("labeller", ("real_tumour", Rows("sequences"), Columns({
+    "labeller_real_tumour": Layout("labeller", ("real_tumour", _SEQUENCES, Columns({
         "whole tumour": "whole tumour"})), "Dice with the given mask"),
     "labeller_time": Layout("labeller", ("milliseconds", Rows("labelled by"), Columns({
         "": "a scan, processor ms"})), _MEDIAN),

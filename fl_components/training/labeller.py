@@ -15,20 +15,15 @@ from torch import nn
 
 from fl_components.anatomy.sampler import AnatomySampler
 from fl_components.networks.labeller import build_labeller, network_input
-from fl_components.networks.precision import Precision, choose_precision
+from fl_components.networks.precision import choose_precision
 from fl_components.study import Grid
 from fl_components.training.random_scan import ScanRecipe, random_scans
-
-OnStep = Callable[[int, float], None]
-"""Told after each step how many are done, and its loss."""
 
 POOL_GRID: Final = Grid(shape=(72, 88, 72), spacing_mm=2.5)
 """Of the sampled anatomies that scans are drawn from."""
 
-_POOL, _SCANS, _RARE = 11, 12, 13
-"""First words of the seeds of anatomies and of everything drawn in the two parts of training."""
-_RARE_SHARE: Final = 6
-"""The last of so many parts of the steps weighs rare labels; a short training alone calls the whole tumour oedema."""
+_POOL, _SCANS = 11, 12
+"""First words of the seeds of anatomies and of everything drawn in training."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +35,6 @@ class LabellerRecipe:
         tumour_share: of them with a tumour.
         batch: scans a step.
         rate: highest learning rate; it warms up and falls to 0 along a cosine.
-        rare_rate: the same in the last part of the steps.
-        rare_weights: of the labels in that part's loss, roughly as they are rare.
         scan: the ranges that scans are drawn from.
     """
 
@@ -49,8 +42,6 @@ class LabellerRecipe:
     tumour_share: float = 0.75
     batch: int = 2
     rate: float = 4e-3
-    rare_rate: float = 1.5e-3
-    rare_weights: tuple[float, ...] = (1.0, 1.5, 1.0, 1.0, 4.0, 2.0, 8.0)
     scan: ScanRecipe = field(default_factory=ScanRecipe)
 
 
@@ -80,7 +71,7 @@ def _sample(words: tuple[int, ...], tumour_share: float) -> np.ndarray:
 
 
 def train_labeller(anatomies: np.ndarray, recipe: LabellerRecipe, seed: int, steps: int,
-                   on_step: OnStep | None = None) -> nn.Module:
+                   on_step: Callable[[int, float], None] | None = None) -> nn.Module:
     """Train a new network, on the sum of Dice loss and cross entropy.
 
     The same arguments give the same weights on the same machine with as many threads.
@@ -97,28 +88,12 @@ def train_labeller(anatomies: np.ndarray, recipe: LabellerRecipe, seed: int, ste
     """
     precision = choose_precision("auto")
     network = precision.place(build_labeller(seed)).train()
-    pool, rare = torch.from_numpy(anatomies), steps // _RARE_SHARE
+    optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.rate, total_steps=max(steps, 2), pct_start=0.1)
     # Over the batch: a scan without a tumour would else have a loss that nothing can lower.
     loss_of = DiceCELoss(include_background=False, to_onehot_y=True, softmax=True, batch=True)
-    _run(network, pool, recipe, loss_of, recipe.rate, steps - rare, _generator(seed, _SCANS), precision, on_step)
-    train_rare(network, pool, recipe, seed, rare, precision,
-               on_step and (lambda done, loss: on_step(steps - rare + done, loss)))
-    return network.cpu().eval()
-
-
-def train_rare(network: nn.Module, anatomies: torch.Tensor, recipe: LabellerRecipe, seed: int, steps: int,
-               precision: Precision, on_step: OnStep | None = None) -> None:
-    """The last part of the training, in which rare labels weigh more; arguments as `train_labeller`."""
-    weights = torch.tensor(recipe.rare_weights, device=precision.device)
-    loss_of = DiceCELoss(include_background=False, to_onehot_y=True, softmax=True, batch=True, weight=weights)
-    _run(network, anatomies, recipe, loss_of, recipe.rare_rate, steps, _generator(seed, _RARE), precision, on_step)
-
-
-def _run(network: nn.Module, anatomies: torch.Tensor, recipe: LabellerRecipe, loss_of: DiceCELoss, rate: float,
-         steps: int, rng: torch.Generator, precision: Precision, on_step: OnStep | None) -> None:
-    optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=max(steps, 2), pct_start=0.1)
-    batches = _batches(anatomies, recipe.batch, rng)
+    rng = torch.Generator().manual_seed(int(np.random.default_rng([seed, _SCANS]).integers(2**62)))
+    batches = _batches(torch.from_numpy(anatomies), recipe.batch, rng)
     for done in range(1, steps + 1):
         scans = random_scans(next(batches), POOL_GRID, recipe.scan, rng)
         with precision.autocast():
@@ -130,10 +105,7 @@ def _run(network: nn.Module, anatomies: torch.Tensor, recipe: LabellerRecipe, lo
         schedule.step()
         if on_step is not None:
             on_step(done, float(loss.detach()))
-
-
-def _generator(seed: int, part: int) -> torch.Generator:
-    return torch.Generator().manual_seed(int(np.random.default_rng([seed, part]).integers(2**62)))
+    return network.cpu().eval()
 
 
 def _batches(anatomies: torch.Tensor, size: int, rng: torch.Generator) -> Iterator[torch.Tensor]:
