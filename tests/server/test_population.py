@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from small_run import CONTRAST, small_study
 
-from fl_components.server.population import ContrastPopulation
+from fl_components.guard.declaration import declare
+from fl_components.server.population import ContrastPopulation, missing_summaries, summaries_of, take_summaries
 from fl_components.study import Study
 from privacy_eval.errors import InputError
 
@@ -57,3 +60,29 @@ def test_a_tissue_nobody_knows_is_an_input_error() -> None:
         site["contrast.count"] = [10, 10, 10, 10, 10, 0]
     with pytest.raises(InputError, match="known at no site"):
         ContrastPopulation.from_summaries(STUDY, data)
+
+
+def test_a_site_that_never_took_part_is_left_out() -> None:
+    data = summaries(spread=0.0)
+    del data["east"]
+    population = ContrastPopulation.from_summaries(STUDY, data)
+    assert population.share.tolist() == [1.0]
+    np.testing.assert_allclose(population.draw(ALL, np.random.default_rng(3)).mean, np.clip(CONTRAST + 0.04, 0, 1),
+                               atol=1e-6)
+    with pytest.raises(InputError, match="no site's summary"):
+        ContrastPopulation.from_summaries(STUDY, {})
+
+
+def test_summaries_are_kept_over_the_jobs_of_one_training_and_no_longer(tmp_path: Path) -> None:
+    path, one, other = tmp_path / "population.json", "1" * 32, "2" * 32
+    good = {name: np.ones(field.shape, field.dtype) for name, field in declare("summarise", STUDY).items()}
+    assert missing_summaries(path, one, ("east", "west")) == ["east", "west"]
+    refused = take_summaries(path, STUDY, one, {"east": good, "west": {**good, "more": np.zeros(1)}})
+    assert list(refused) == ["west"]
+    assert "'more' is not declared" in refused["west"]
+    assert take_summaries(path, STUDY, one, {}) == {}
+    assert missing_summaries(path, one, ("east", "west")) == ["west"]
+    assert missing_summaries(path, other, ("east", "west")) == ["east", "west"]
+    take_summaries(path, STUDY, other, {"west": good})
+    assert list(summaries_of(path, other)) == ["west"]
+    assert summaries_of(path, one) == {}
