@@ -88,7 +88,6 @@ def compare(plain: Study, secure: Study, repeats: int) -> list[dict[str, Any]]:
                 if repeat >= 0:
                     times[masked].append((at_site, at_server))
                 rows[masked] = {"updates": "masked" if masked else "plain", "bytes": size,
-                                "bytes_keys": 2 * KEY_BYTES if masked else 0,
                                 "largest_error": float(np.abs(error).max()),
                                 "typical_error": float(np.sqrt(np.square(error).mean()))}
     return [{**rows[masked], "seconds_site": quartiles([pair[0] for pair in times[masked]]),

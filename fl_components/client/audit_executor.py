@@ -62,7 +62,7 @@ class AuditExecutor(SiteExecutor):
         if task == "audit_keys":
             heartbeat.begin(task, round_number, 1)
             heartbeat.end()
-            return {"key": self._key.public}
+            return {"key": self.signer.signed(self._key.public)}
         site, study = opened
         record, question = AuditRecord(site.state, study), digest_of(data, study)
         answer = record.stored(question)
@@ -77,7 +77,7 @@ class AuditExecutor(SiteExecutor):
         fields = {name: np.asarray(value, declared[name].dtype) for name, value in answer.items()}
         if counts is not None:  # kept as they are, masked anew each time they leave
             plain = np.atleast_1d(counts).astype(np.uint64)
-            fields["counts"] = self._key.mask(plain, site.name, keys_among(data), question)
+            fields["counts"] = self._key.mask(plain, site.name, self.signer.genuine(keys_among(data)), question)
         return fields
 
     def _audit(self, data: Mapping[str, np.ndarray], opened: OpenSite, record: AuditRecord, question: str,

@@ -19,6 +19,7 @@ from fl_components.client.heartbeat import Heartbeat
 from fl_components.client.open_site import OpenSite, open_site
 from fl_components.guard.egress import Guard
 from fl_components.guard.masked_update import Masking
+from fl_components.guard.signed_keys import KeySigner
 
 
 class TaskAborted(Exception):  # noqa: N818 - not an error: somebody asked for it
@@ -41,6 +42,7 @@ class SiteExecutor(Executor):
         super().__init__()
         self.study_hash = study_hash
         self._opened: tuple[OpenSite, Guard, Heartbeat] | None = None
+        self._signer: KeySigner | None = None
 
     @abstractmethod
     def tasks(self) -> tuple[str, ...]:
@@ -50,6 +52,12 @@ class SiteExecutor(Executor):
     def answer(self, task: str, round_number: int, data: Mapping[str, np.ndarray], opened: OpenSite,
                heartbeat: Heartbeat, abort_signal: Signal) -> dict[str, np.ndarray]:
         """The fields of the answer, as `fl_components.guard.declaration` declares them for the task."""
+
+    @property
+    def signer(self) -> KeySigner:
+        """Of keys for masks; there once the site was opened."""
+        assert self._signer is not None
+        return self._signer
 
     def masking(self) -> Masking | None:
         """What the guard is to mask the answer just given with; None if nothing."""
@@ -82,6 +90,7 @@ class SiteExecutor(Executor):
         if self._opened is None:
             opened = open_site(fl_ctx, self.study_hash)
             torch.set_num_threads(opened.site.compute.threads)
+            self._signer = KeySigner.of_process(fl_ctx, opened.site.name, self.study_hash)
             self._opened = opened, Guard(opened.site, opened.study), Heartbeat(
                 opened.site.state, fl_ctx.get_job_id())
         return self._opened

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fl_components.guard.masked_update import Masking
-from fl_components.guard.secure_sum import KEY_BYTES, KEYS, MaskKey, keys_among
+from fl_components.guard.secure_sum import KEY_BYTES, MaskKey
 from fl_components.json_file import read_json, write_json
 from fl_components.study import Study
 from privacy_eval.errors import InputError
@@ -41,11 +41,13 @@ class MaskedRounds:
         """The site's public key of the job, (32,) uint8."""
         return self._key.public
 
-    def masking(self, data: Mapping[str, np.ndarray], round_number: int, study: Study, state: Path) -> Masking:
+    def masking(self, weights: Mapping[str, np.ndarray], keys: Mapping[str, np.ndarray], round_number: int,
+                study: Study, state: Path) -> Masking:
         """What the answer to a round is masked with.
 
         Args:
-            data: as the server sent it: weights and everybody's keys.
+            weights: the generator as the server sent it.
+            keys: of all sites that are to be summed.
             round_number: counted from 0.
             study: the study.
             state: the site's own state folder.
@@ -53,8 +55,8 @@ class MaskedRounds:
         Raises:
             InputError: if these weights were summed in this round over other sites.
         """
-        made = Masking(self._key, keys_among(data), secrets.token_bytes(KEY_BYTES))
-        question = _digest_of_weights(data)
+        made = Masking(self._key, keys, secrets.token_bytes(KEY_BYTES))
+        question = _digest_of_weights(weights)
         for entry in _summed(state):
             same = (entry["study"], entry["round"], entry["question"]) == (study.hash, round_number, question)
             if same and entry["sites"] != sorted(made.keys):
@@ -80,14 +82,9 @@ class MaskedRounds:
         return np.frombuffer(opened.masking.seed, np.uint8)
 
 
-def weights_among(data: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The generator's weights among what came with a round."""
-    return {name: value for name, value in data.items() if not name.startswith(KEYS)}
-
-
-def _digest_of_weights(data: Mapping[str, np.ndarray]) -> str:
+def _digest_of_weights(weights: Mapping[str, np.ndarray]) -> str:
     state = hashlib.sha256()
-    for name, value in sorted(weights_among(data).items()):
+    for name, value in sorted(weights.items()):
         state.update(f"{name} {value.dtype.str} {value.shape}".encode() + np.ascontiguousarray(value).tobytes())
     return state.hexdigest()
 

@@ -12,7 +12,7 @@ from nvflare.apis.signal import Signal
 
 from fl_components.client.executor import SiteExecutor, scalar, stop_if
 from fl_components.client.heartbeat import Heartbeat
-from fl_components.client.masked_rounds import MaskedRounds, weights_among
+from fl_components.client.masked_rounds import MaskedRounds
 from fl_components.client.open_site import OpenSite
 from fl_components.client.private_rounds import PrivateRounds
 from fl_components.client.received import require_plausible
@@ -20,6 +20,7 @@ from fl_components.cohort.canaries import Canaries, plant_canaries
 from fl_components.cohort.cohort import Cohort
 from fl_components.cohort.subject import Subject
 from fl_components.guard.masked_update import Masking
+from fl_components.guard.secure_sum import keys_among, weights_among
 from fl_components.training.local import LocalTrainer
 from fl_components.training.states import keep_only, training_folder
 
@@ -58,7 +59,7 @@ class TrainExecutor(SiteExecutor):
         if task in ("train_keys", "train_reveal"):
             heartbeat.begin(task, round_number, 1)
             heartbeat.end()
-            return {"key": self._rounds.public} if task == "train_keys" else {
+            return {"key": self.signer.signed(self._rounds.public)} if task == "train_keys" else {
                 "seed": self._rounds.reveal(round_number, opened.study, opened.site.state)}
         members = self._load_members(opened)
         states = training_folder(opened.site.state, self.training)
@@ -96,7 +97,8 @@ class TrainExecutor(SiteExecutor):
         heartbeat.begin("train", round_number, steps)
         require_plausible(weights, round_number, study, opened.site.state)
         if study.federation.secure_aggregation:
-            self._masking = self._rounds.masking(data, round_number, study, opened.site.state)
+            keys = self.signer.genuine(keys_among(data))
+            self._masking = self._rounds.masking(weights, keys, round_number, study, opened.site.state)
 
         def on_step(done: int) -> None:
             stop_if(abort_signal)

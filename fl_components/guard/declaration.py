@@ -34,6 +34,11 @@ CANARY_FIELDS: Final[Mapping[str, Literal["float64", "uint8"]]] = {
     "canaries.T1": "float64", "canaries.T4": "float64", "canaries.inside": "uint8"}
 """One value a canary: its scores in T1 and T4, and its coin."""
 
+CERTIFICATE_BYTES: Final = 4096
+SIGNATURE_BYTES: Final = 512
+"""Room for a site's certificate (PEM, about 1.1 kB in NVFlare's kits) and for a signature (RSA of up to 4096 bits)."""
+
+
 @dataclass(frozen=True)
 class Field:
     """Shape and numpy type of one thing that may leave; a scalar has shape ()."""
@@ -53,7 +58,7 @@ def declare(task: Task, study: Study) -> Declaration:
       the site's subjects are simulated;
     - train: the generator's update, tensor by tensor, and the mean losses of the task; with the study's
       `secure_aggregation`, all of it as whole numbers under masks that cancel in the sum over sites;
-    - train_keys, audit_keys: a public key for the masks;
+    - train_keys, audit_keys: a public key for the masks, the site's certificate and its signature of the key;
     - train_reveal: the seed of the site's own mask of a round, once the server holds everybody's answer;
     - audit: n, U statistics and deviates, as `privacy_eval.site.answer` names them, and counts: under masks that cancel
       in the sum over sites, or, with fewer sites than that takes, suppressed where they are small.
@@ -73,7 +78,7 @@ def declare(task: Task, study: Study) -> Declaration:
         counts = {"counts": Field((n_counts(audit_setting(study)),), "uint64")} if audit_setting(study).summed else {}
         return {**dict.fromkeys(_audit_scalars(study), _SCALAR), **counts, **opened, **salt}
     if task in ("train_keys", "audit_keys"):
-        return {"key": Field((KEY_BYTES,), "uint8")}
+        return {"key": Field((KEY_BYTES + CERTIFICATE_BYTES + SIGNATURE_BYTES,), "uint8")}
     if task == "train_reveal":
         return {"seed": Field((KEY_BYTES,), "uint8")}
     commitment = {"canaries.commitment": Field((32,), "uint8")} if canaries else {}

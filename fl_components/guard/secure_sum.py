@@ -2,10 +2,10 @@
 
 After Bonawitz et al. (CCS 2017) without its recovery of absent sites: without all answers there is no sum. Each pair
 of sites agrees on a secret (X25519) through the server, derives a key from it (HKDF-SHA256) and stretches that to a
-mask (ChaCha20's key stream, RFC 8439); one adds what the other takes away, modulo 2^32 or 2^64. The server must pass
-on the keys unchanged: a server that puts its own in the place of all others' could undo a site's masks; by
-`digest_of_keys` sites can find that. With fewer than `LEAST_SITES` the published sum itself would tell a site what the
-other one sent.
+mask (ChaCha20's key stream, RFC 8439); one adds what the other takes away, modulo 2^32 or 2^64. A server that put its
+own keys in the place of all others' could undo a site's masks: `signed_keys` prevents that in a provisioned federation,
+and by `digest_of_keys` sites can find it. With fewer than `LEAST_SITES` the published sum itself would tell a site what
+the other one sent.
 """
 
 from __future__ import annotations
@@ -101,6 +101,11 @@ def digest_of_keys(keys: Mapping[str, np.ndarray]) -> str:
 def keys_among(data: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The sites' public keys, by site, among what came with a task."""
     return {name.removeprefix(KEYS): value for name, value in data.items() if name.startswith(KEYS)}
+
+
+def weights_among(data: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """All that came with a task but keys."""
+    return {name: value for name, value in data.items() if not name.startswith(KEYS)}
 
 
 def unmasked_sum(masked: Mapping[str, np.ndarray]) -> np.ndarray:

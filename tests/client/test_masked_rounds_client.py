@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from small_run import small_study
 
-from fl_components.client.masked_rounds import MaskedRounds, weights_among
-from fl_components.guard.secure_sum import KEYS, MaskKey
+from fl_components.client.masked_rounds import MaskedRounds
+from fl_components.guard.secure_sum import MaskKey
 from fl_components.study import Study
 from privacy_eval.errors import InputError
 
@@ -17,18 +17,17 @@ SITES = ("east", "north", "south", "west")
 STUDY = Study.parse(small_study(sites=dict.fromkeys(SITES, 1.0), federation={"secure_aggregation": True}), "test")
 
 
-def question(rounds: MaskedRounds, sites: tuple[str, ...] = SITES, weight: float = 0.0) -> dict[str, np.ndarray]:
-    keys = {KEYS + site: MaskKey().public for site in sites}
-    return {"w": np.full(3, weight, np.float32), **keys, f"{KEYS}east": rounds.public}
+Fields = dict[str, np.ndarray]
 
 
-def test_keys_are_no_weights() -> None:
-    assert set(weights_among(question(MaskedRounds()))) == {"w"}
+def question(rounds: MaskedRounds, sites: tuple[str, ...] = SITES, weight: float = 0.0) -> tuple[Fields, Fields]:
+    """Weights, and everybody's keys."""
+    return {"w": np.full(3, weight, np.float32)}, {**{site: MaskKey().public for site in sites}, "east": rounds.public}
 
 
 def test_seeds_are_new_each_round_and_told_once(tmp_path: Path) -> None:
     rounds = MaskedRounds()
-    made = [rounds.masking(question(rounds), number, STUDY, tmp_path) for number in (0, 1)]
+    made = [rounds.masking(*question(rounds), number, STUDY, tmp_path) for number in (0, 1)]
     assert made[0].seed != made[1].seed
     assert bytes(rounds.reveal(1, STUDY, tmp_path)) == made[1].seed
     for closed in (1, 2):
@@ -39,7 +38,7 @@ def test_seeds_are_new_each_round_and_told_once(tmp_path: Path) -> None:
 
 def test_a_seed_of_another_job_is_not_told(tmp_path: Path) -> None:
     rounds = MaskedRounds()
-    rounds.masking(question(rounds), 0, STUDY, tmp_path)
+    rounds.masking(*question(rounds), 0, STUDY, tmp_path)
     with pytest.raises(InputError, match="not open"):
         MaskedRounds().reveal(0, STUDY, tmp_path)
 
@@ -51,11 +50,11 @@ def test_the_same_question_is_summed_over_the_same_sites(tmp_path: Path, told: b
                                                          weight: float, round_number: int, answered: bool) -> None:
     """Another job, later: only if no seed was told may others be summed; other weights are another question."""
     first, second = MaskedRounds(), MaskedRounds()
-    first.masking(question(first), 0, STUDY, tmp_path)
+    first.masking(*question(first), 0, STUDY, tmp_path)
     if told:
         first.reveal(0, STUDY, tmp_path)
     if answered:
-        assert second.masking(question(second, sites, weight), round_number, STUDY, tmp_path)
+        assert second.masking(*question(second, sites, weight), round_number, STUDY, tmp_path)
     else:
         with pytest.raises(InputError, match="round 1 was summed over east, north, south, west"):
-            second.masking(question(second, sites, weight), round_number, STUDY, tmp_path)
+            second.masking(*question(second, sites, weight), round_number, STUDY, tmp_path)

@@ -20,6 +20,7 @@ from fl_components.guard.masked_update import LOSS_BOUND, Masking, masked_update
 from fl_components.guard.result_check import ResultCheck
 from fl_components.guard.seal import Seal
 from fl_components.guard.secure_sum import MaskKey
+from fl_components.guard.signed_keys import KeySigner
 from fl_components.networks.build import declared_shapes
 from fl_components.server.aggregation import aggregate
 from fl_components.site import Site
@@ -194,8 +195,9 @@ def test_the_second_wall_passes_what_was_masked_and_recorded_and_nothing_else(si
 
 def test_a_key_leaves_and_is_recorded_without_a_norm(site: Site) -> None:
     guard, key = Guard(site, STUDY), MaskKey()
-    sent = guard.release("train_keys", {"key": key.public}, job="job", round_number=0)
-    np.testing.assert_array_equal(sent["key"], key.public)
+    signed = KeySigner("east", "job", None).signed(key.public)
+    sent = guard.release("train_keys", {"key": signed}, job="job", round_number=0)
+    np.testing.assert_array_equal(sent["key"], signed)
     (entry,) = guard.ledger.entries()
     assert "norm" not in entry
     reply = ResultCheck(Seal(site.study.parent / "site.toml"), "site filter").passed(

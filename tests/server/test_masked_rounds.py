@@ -12,9 +12,11 @@ import pytest
 from nvflare.app_common.abstract.fl_model import FLModel
 from small_run import small_study
 
-from fl_components.client.masked_rounds import MaskedRounds, weights_among
+from fl_components.client.masked_rounds import MaskedRounds
 from fl_components.guard.declaration import declare, tensor_norm, training_fields
 from fl_components.guard.masked_update import masked_update
+from fl_components.guard.secure_sum import keys_among, weights_among
+from fl_components.guard.signed_keys import KeySigner
 from fl_components.server.ask import MissingSitesError
 from fl_components.server.home import ALL_SITES, ServerHome
 from fl_components.server.train_controller import TrainController
@@ -69,16 +71,20 @@ class Federation:
     def answer(self, rounds: MaskedRounds, site: str, task: str, number: int, data: Fields, job: str) -> Fields:
         state = self.folder / site
         if task == "train_keys":
-            return {"key": rounds.public}
+            return {"key": self.signer(site).signed(rounds.public)}
         if task == "train_reveal":
             return {"seed": rounds.reveal(number, self.study, state)}
         if task == "train":
             assert set(weights_among(data)) < set(training_fields(self.study))
             if not self.study.federation.secure_aggregation:
                 return update(site, number)
-            return masked_update(self.study, site, rounds.masking(data, number, self.study, state),
-                                 update(site, number), job, number)
+            keys = self.signer(site).genuine(keys_among(data))
+            masking = rounds.masking(weights_among(data), keys, number, self.study, state)
+            return masked_update(self.study, site, masking, update(site, number), job, number)
         return {name: np.full(field.shape, 1, field.dtype) for name, field in declare("summarise", self.study).items()}
+
+    def signer(self, site: str) -> KeySigner:
+        return KeySigner(site, self.study.hash, None)
 
     def generator(self) -> Fields:
         return ServerHome(self.folder / "server").load_generator()
