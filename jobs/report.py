@@ -18,6 +18,7 @@ from fl_components.site import Site
 from fl_components.study import Study
 from jobs.canaries import canary_section
 from jobs.edit_gallery import gallery_figures
+from jobs.guarantee import guarantee_section, privacy_data
 from jobs.output import Talk
 from jobs.pictures import release_picture, side_by_side
 from jobs.provenance import provenance
@@ -54,7 +55,9 @@ def report(run: RunFolder, talk: Talk) -> dict[str, Any]:
         warnings = [*_warnings(sites), *_left_out(trained), *_unasked(study, trained),
                     *_not_asked(study, audited), *told]
         sections = _sections(run, study, sites, audited, simulated)
-        data = _public(result, simulated=simulated, warnings=warnings, canaries=canaries)
+        privacy = privacy_data(study, sites)
+        sections = replace(sections, guarantee=guarantee_section(study, privacy))
+        data = _public(result, simulated=simulated, warnings=warnings, canaries=canaries) | {"privacy": privacy}
         _write(run.audit, data, sections)
         advance(0.8, "the sites' own editions")
         internal = [str(page) for site in sites if site.name in audited["sites"]

@@ -48,6 +48,25 @@ class SiteEgress:
 
 
 @dataclass(frozen=True)
+class Guarantee:
+    """What is claimed of differential privacy, or that nothing is.
+
+    Attributes:
+        statement: in one sentence.
+        facts: unit, relation, trust model, mechanism …: name and text.
+        tables: what was spent.
+        plain: what it bounds, in plain words.
+        not_covered: what it says nothing of.
+    """
+
+    statement: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+    tables: Sequence[Table] = ()
+    plain: Sequence[str] = ()
+    not_covered: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class Sections:
     """The generic slots of the page, each left out where empty.
 
@@ -61,6 +80,7 @@ class Sections:
         provenance: study, hashes, versions, command, date: printed as given.
         methods: sentences about this run's training and synthesis, put before the audit's own methods paragraphs.
         warnings: further warnings, each printed.
+        guarantee: of differential privacy.
     """
 
     title: str = "Privacy audit of a synthetic data set"
@@ -72,3 +92,4 @@ class Sections:
     provenance: Mapping[str, str] = field(default_factory=dict)
     methods: Sequence[str] = ()
     warnings: Sequence[str] = ()
+    guarantee: Guarantee | None = None
