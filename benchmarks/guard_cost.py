@@ -3,7 +3,8 @@
 For the run's study: the seconds of each control on one update of its generator, with a ledger that holds as many
 entries as one run leaves, and one of three hundred (each append reads the ledger from its beginning). "executor's
 guard" is `Guard.release`, "site filter" and "wire guard" are the second and third look at the same answer in a
-deployment, "received weights" is the check of what the server sent. Training is timed on a few steps of a site's own members and
+deployment, "received weights" is the check of what the server sent. Seconds are the processor's, so that a busy machine
+counts for nothing, and neither does waiting for the disk. Training is timed on a few steps of a site's own members and
 scaled to `local_steps`; NVFlare's own time and the network's are in neither.
 
     python -m benchmarks.guard_cost [RUN] [--repeats N]
@@ -85,9 +86,9 @@ def seconds_of_training(run: RunFolder, study: Study) -> float:
         trainer = LocalTrainer(study, members, Path(folder) / "states", 0)
         weights = weights_of(build_generator(study))
         trainer.train(weights, 0, 2)
-        started = time.perf_counter()
+        started = time.process_time()
         trainer.train(weights, 1, STEPS)
-        return (time.perf_counter() - started) / STEPS * study.training.local_steps
+        return (time.process_time() - started) / STEPS * study.training.local_steps
 
 
 def site_of(folder: Path, run: RunFolder) -> Seal:
@@ -131,9 +132,9 @@ def repeated(seal: Seal, entries: int, repeats: int) -> dict[str, list[float]]:
 
 def timed(seconds: dict[str, list[float]], name: str, work: Callable[[], Found]) -> Found:
     """What `work` gives; the time it took joins the list of that name."""
-    started = time.perf_counter()
+    started = time.process_time()
     found = work()
-    seconds.setdefault(name, []).append(time.perf_counter() - started)
+    seconds.setdefault(name, []).append(time.process_time() - started)
     return found
 
 
