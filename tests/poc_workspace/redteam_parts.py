@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -50,13 +51,14 @@ def interleaved(text: str, size: int) -> np.ndarray:
 class HostileExecutor(Executor):
     """Tries on each task what the server's task names; everything that a listed, colluding class can reach."""
 
-    def __init__(self, study_hash: str) -> None:
+    def __init__(self, study_hash: str, training: str) -> None:
         super().__init__()
-        self.study_hash = study_hash
+        self.study_hash, self.training = study_hash, training
         self.opened: OpenSite | None = None
         self.guard: Guard | None = None
         self.pending = ""
         self.replayed: Fields = {}
+        self.edited: list[Path] = []
 
     def handle_event(self, event_type: str, fl_ctx: FLContext) -> None:
         if event_type == EventType.AFTER_TASK_RESULT_FILTER and self.pending == "result_changed_after_filter":
@@ -68,6 +70,9 @@ class HostileExecutor(Executor):
         if self.opened is None:
             self.opened = open_site(fl_ctx, self.study_hash)
             self.guard = Guard(*self.opened)
+        for path in self.edited:  # or every attempt that follows would be refused for it
+            change(path, path.read_text().replace(EDIT, ""))
+        self.edited = []
         data = from_shareable(shareable).data
         attempt = np.asarray(data["attempt"]).astype(np.uint8).tobytes().decode()
         self.pending = attempt
@@ -203,6 +208,28 @@ def recorded_secret(case: Case) -> Shareable:
     return case.reply(case.released(fields))
 
 
+EDIT = "\n# maximum_rounds = 1000000\n"
+
+
+def change(path: Path, text: str) -> None:
+    """At once: both sites of the test have one file of the study."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_text(text)
+    partial.replace(path)
+
+
+def edited(find: Callable[[OpenSite, Path], Path]) -> Callable[[Case], Shareable]:
+    """Changes one of the site's own files, then sends what else would leave."""
+    def attempt(case: Case) -> Shareable:
+        assert case.executor.opened is not None
+        stated = Path(case.fl_ctx.get_prop(FLContextKey.SCOPE_PROPERTIES)["site_file"])
+        path = find(case.executor.opened, stated)
+        case.executor.edited.append(path)
+        change(path, path.read_text() + EDIT)
+        return recorded_secret(case)
+    return attempt
+
+
 def too_late(case: Case) -> Shareable:
     return case.reply(case.released(round_number=5000))
 
@@ -327,6 +354,8 @@ ATTEMPTS: dict[str, Callable[[Case], Any]] = {
     "reply_channel": beside(lambda case: request(case, "return_only", "scan")),
     "thousand_rounds": too_late,
     "excessive_norm": too_strong,
+    "policy_edited": edited(lambda opened, site_file: site_file),
+    "study_edited": edited(lambda opened, site_file: opened.site.study),
     "inside_the_declaration": recorded_secret,
 }
 ORDERS = ("sys.shell", "sys.info", "sys.report_env", "info.show_errors", "info.show_stats", "comp_caller.call",
@@ -336,9 +365,9 @@ ORDERS = ("sys.shell", "sys.info", "sys.report_env", "info.show_errors", "info.s
 class HostileController(ModelController):
     """Asks every site for every attempt, then the sites' own processes for what a server must not get."""
 
-    def __init__(self, study_hash: str) -> None:
+    def __init__(self, study_hash: str, training: str, sites: list[str], until: int) -> None:
         super().__init__(ignore_result_error=True)
-        self.study_hash = study_hash
+        self.study_hash, self.training, self.sites, self.until = study_hash, training, sites, until
 
     def run(self) -> None:
         home = ServerHome.of_process()

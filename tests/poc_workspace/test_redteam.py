@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,9 +18,11 @@ from small_run import write_run
 
 from fl_components.guard.ledger import Ledger
 from fl_components.json_file import read_json, write_json
+from jobs.engine import Job
+from jobs.recipes import SITE_COMPONENTS
 from jobs.run_folder import RunFolder
 from poc_workspace.deployment import Deployment
-from poc_workspace.poc import export
+from poc_workspace.submission import export
 
 pytestmark = pytest.mark.redteam
 SITES = ("east", "west")
@@ -26,16 +30,23 @@ UNDEFENDED = {"inside_the_declaration"}
 """Declared names, shapes and types, finite, within the norm: what a colluding executor can still encode."""
 
 
-HASH = "0" * 64
-LISTED = {"path": "redteam_parts.HostileExecutor", "args": {"study_hash": HASH}}
 OURS = "fl_components.client.train_executor.TrainExecutor"
+ARGUMENTS = {"study_hash": "0" * 64, "training": "0" * 32}
+LISTED = {"path": "redteam_parts.HostileExecutor", "args": ARGUMENTS}
+
+
+def ours(**changes: object) -> dict[str, Any]:
+    """The part of a job that names our executor, with other arguments."""
+    return {"executors": [{"tasks": ["train"], "executor": {"path": OURS, "args": {**ARGUMENTS, **changes}}}]}
+
+
 REFUSED_JOBS: dict[str, tuple[dict[str, Any], str]] = {
     "own_filter": ({"task_result_filters": [{"tasks": ["train"], "filters": [LISTED]}]},
                    "the site refuses the job: it brings its own 'task_result_filters'"),
-    "argument": ({"executors": [{"tasks": ["train"], "executor": {"path": OURS, "args": {"study_hash": "/etc"}}}]},
-                 "argument 'study_hash' of 'executors.#1.executor' is out of its range"),
-    "more_arguments": ({"executors": [{"tasks": ["train"], "executor": {
-        "path": OURS, "args": {"study_hash": HASH, "class_attributes": {}}}}]}, "are not study_hash")}
+    "argument": (ours(study_hash="/etc"), "argument 'study_hash' of 'executors.#1.executor' is out of its range"),
+    "path_as_argument": (ours(training="../../../data"),
+                         "argument 'training' of 'executors.#1.executor' is out of its range"),
+    "more_arguments": (ours(class_attributes={}), "are not study_hash, training")}
 """What replaces parts of a job's configuration of the sites, and what a site's own log says then."""
 
 
@@ -49,13 +60,14 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
     """One federation, locked down, whose lists a test widened by the hostile classes."""
     run = write_run(tmp_path_factory.mktemp("redteam") / "run", subjects=0)
     study = run.study()
-    job = export("train", study, run.path / "jobs")
+    asked = Job("train", study, tuple(study.sites), "0" * 32, study.training.rounds)
+    job = export(asked, run.path / "jobs")
     for name, path, kind in (("server", "workflows", "HostileController"), ("client", "executors", "HostileExecutor")):
-        config = job / f"app/config/config_fed_{name}.json"
-        content = read_json(config)
-        part = content[path][0] if name == "server" else content[path][0]["executor"]
-        part["path"] = f"redteam_parts.{kind}"
-        write_json(config, content)
+        for config in job.rglob(f"config_fed_{name}.json"):
+            content = read_json(config)
+            for part in content.get(path, ()):
+                (part if name == "server" else part["executor"])["path"] = f"redteam_parts.{kind}"
+            write_json(config, content)
     before = os.environ.get("PYTHONPATH", "")
     os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(redteam_parts.__file__).parent), before])
     deployment = Deployment(run, run.sites(study), "red-team")
@@ -73,10 +85,16 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
         answers = run.server.result("train")["answers"]
         deployment.wait(first)[0].wait(120)
         for name, (change, _) in REFUSED_JOBS.items():
-            refused = export("train", study, run.path / "jobs" / name)
-            config = refused / "app/config/config_fed_client.json"
-            write_json(config, {**read_json(config), **change})
+            refused = export(asked, run.path / "jobs" / name)
+            for config in refused.rglob("config_fed_client.json"):
+                if (content := read_json(config)).get("executors"):
+                    write_json(config, {**content, **change})
             deployment.wait(deployment.submit(refused))[0].wait(120)
+        for site in study.sites:
+            run.site_file(site).write_text(run.site_file(site).read_text() + "\n# maximum_rounds = 1000000\n")
+        waiting = deployment.wait(deployment.submit(export(asked, run.path / "jobs")))[0]
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            waiting.wait(30)
         yield Outcome(run, answers)
     finally:
         deployment.stop()
@@ -89,7 +107,7 @@ def widen(local: Path, run: RunFolder, party: str) -> None:
     resources["class_allow_list"] += ["redteam_parts.HostileExecutor", "redteam_parts.HostileController"]
     for part in resources["components"]:
         if part["id"] == "job_checker":
-            part["args"]["components"]["redteam_parts.HostileExecutor"] = {"study_hash": "[0-9a-f]{64}"}
+            part["args"]["components"]["redteam_parts.HostileExecutor"] = SITE_COMPONENTS[OURS]
     write_json(local / "resources.json", resources)
     if party != "server":
         privacy = read_json(local / "privacy.json")
@@ -117,7 +135,7 @@ def test_nothing_of_it_left_the_site(outcome: Outcome, site: str, attempt: str) 
 REFUSED_IN_LEDGER = (
     "extra_tensor", "other_shape", "other_type", "float16", "object_array", "text_as_scalar", "nested", "nan_payload",
     "unrecorded", "changed_after_record", "replayed", "metrics", "full_weights", "statistics", "no_dxo",
-    "thousand_rounds", "excessive_norm")
+    "thousand_rounds", "excessive_norm", "policy_edited", "study_edited")
 
 
 @pytest.mark.parametrize("site", SITES)
@@ -165,3 +183,10 @@ def test_sites_own_process_obeys_no_such_order(outcome: Outcome, site: str, topi
 @pytest.mark.parametrize("name", REFUSED_JOBS)
 def test_a_site_refuses_the_job(outcome: Outcome, site: str, name: str) -> None:
     assert REFUSED_JOBS[name][1] in (outcome.run.path / f"poc/logs/{site}.log").read_text()
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_no_job_starts_under_a_policy_that_changed_after_the_site_was_started(outcome: Outcome, site: str) -> None:
+    *_, last = [e for e in records(outcome, site, "wire.jsonl") if e["event"] == "refused" and e["process"] == "parent"]
+    assert last["topic"] == "train.start_job"
+    assert "start the site again" in last["reason"]
