@@ -48,4 +48,5 @@ class FedsynthRecipe(Recipe):
             made.to(executor, site, tasks=list(executor.tasks()))
         super().__init__(made)
         # NVFlare's default of 2 s between a site's questions for work would be most of a short round.
-        self.add_server_config({"server": {"task_request_interval": 0.2}})
+        # A site that its server counts as gone is waited for no longer than this many seconds; the default is 60.
+        self.add_server_config({"server": {"task_request_interval": 0.2}, "dead_client_grace_period": 10})

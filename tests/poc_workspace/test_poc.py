@@ -108,6 +108,8 @@ def test_exported_job_carries_class_names_and_public_facts_alone(tmp_path: Path)
     study = write_run(tmp_path / "run", subjects=0).study()
     job = export(training(study), tmp_path)
     assert not list(job.rglob("custom"))
+    (server,) = job.rglob("config_fed_server.json")
+    assert read_json(server)["dead_client_grace_period"] == 10
     for config in job.rglob("config_fed_client.json"):
         content = read_json(config)
         assert [entry["executor"]["args"] for entry in content["executors"]] == [
