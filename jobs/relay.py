@@ -19,7 +19,8 @@ class Relay:
     """Submits job after job until the study's last round is done.
 
     Whoever failed is left out of the next job, which then has a few rounds only, so that the site is taken back; unless
-    too few sites would remain. A site that the engine says is not there is left out likewise.
+    too few sites would remain. A site that the engine says is not there is left out likewise. A site that refuses
+    before the first round, or a server that says why it cannot go on, ends the training at once: that is bad input.
 
     Args:
         record: the training; kept up to date.
@@ -73,7 +74,7 @@ class Relay:
         except JobFailedError as error:
             self.record.look()
             reason, missing = str(error), frozenset(error.sites)
-            if isinstance(error, JobRefusedError):
+            if isinstance(error, JobRefusedError) and not (self.record.rounds and error.sites):
                 self.record.add(job, reason, time.monotonic() - started)
                 raise self._with_hint(error) from None
         self.record.add(job, reason, time.monotonic() - started)

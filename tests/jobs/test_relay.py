@@ -183,13 +183,20 @@ def test_there_must_be_something_to_resume(run: RunFolder) -> None:
         train(run, Talk(), Fake(run, run.study()), resume=True)
 
 
-@pytest.mark.parametrize("rounds", [0, 3])
-def test_a_refusal_is_not_tried_again(run: RunFolder, rounds: int) -> None:
-    engine = Fake(run, run.study(), [Event(rounds, "refuses", "b")])
+@pytest.mark.parametrize(("rounds", "site"), [(0, "b"), (0, None), (3, None)])
+def test_a_refusal_is_not_tried_again(run: RunFolder, rounds: int, site: str | None) -> None:
+    engine = Fake(run, run.study(), [Event(rounds, "refuses", site)])
     with pytest.raises(JobRefusedError) as error:
         train(run, Talk(), engine)
     assert len(engine.jobs) == 1
     assert ("--resume" in str(error.value)) == bool(rounds)
+
+
+def test_a_site_that_refuses_later_is_left_out_like_one_that_died(run: RunFolder) -> None:
+    engine = Fake(run, run.study(), [Event(2, "refuses", "b"), Event(ROUNDS, "none"), Event(0, "refuses", "b")])
+    assert relay(run, engine)["rounds"] == ROUNDS
+    assert [(job.sites, job.until) for job in engine.jobs] == [
+        (SITES, ROUNDS), (("a", "c", "d"), 5), (SITES, ROUNDS), (("a", "c", "d"), 8), (SITES, ROUNDS)]
 
 
 def test_an_absent_site_is_left_out_until_it_is_there(run: RunFolder) -> None:
