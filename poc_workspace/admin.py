@@ -25,8 +25,11 @@ class Admin:
         self.kit, self.nvflare = kit, nvflare
 
     def connected(self) -> frozenset[str] | None:
-        """Names of the sites that the server counts as connected; None if the server does not answer."""
-        reply = self._ask("system", "status")
+        """Names of the sites that the server counts as connected; None if the server does not answer in time."""
+        try:
+            reply = self._ask("system", "status")
+        except JobFailedError:
+            return None  # a busy machine or a cut network: who wants to know asks again
         if reply["status"] != "ok":
             return None
         return frozenset(str(client["client_name"]) for client in reply["data"].get("clients", ()))

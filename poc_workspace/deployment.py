@@ -134,14 +134,14 @@ class Deployment:
         """
         for name in self.dead():
             self.parties[name].start()
-        server = self.parties["server"]
+        server, asked = self.parties["server"], time.monotonic()
         while True:
             now, connected = time.monotonic(), self.admin.connected()
             young = {name for name, party in self.parties.items()
                      if name != "server" and now - max(party.started, server.started) < _JOIN_S}
             if connected is not None and not young - connected - {*self.dead()}:
                 return connected
-            if connected is None and now - server.started > _START_S:
+            if connected is None and now - asked > _START_S:
                 raise JobFailedError(f"the server does not answer; log: {server.log}")
             time.sleep(0.5)
 

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from jobs.engine import JobFailedError
 
-_TIMEOUT_S: Final = 60.0
+_TIMEOUT_S: Final = 150.0
+"""A command takes 3 s on an idle machine. One that is given up may yet be obeyed: better to wait."""
 
 
 class Nvflare:
