@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 import traceback
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -50,7 +50,6 @@ from fl_components.json_file import read_json
 from jobs.run_folder import RunFolder
 
 FOLDER: Final = Path("runs/faults")
-PLAIN: Final = "no fault"
 
 
 class Case(NamedTuple):
@@ -122,7 +121,8 @@ def undisturbed(source: RunFolder, folder: Path, environment: Environment) -> Pl
                                          for moment, when in seen.items()})
 
 
-def tried(case: Case, source: RunFolder, folder: Path, environment: Environment, plain: Plain) -> dict[str, Any]:
+def tried(case: Case, source: RunFolder, folder: Path, environment: Environment,
+          plain: Future[Plain]) -> dict[str, Any]:
     """One case: the row of what happened."""
     training = Training(copied(source, folder), environment)
     blow = blows()[case.fault]
@@ -130,7 +130,7 @@ def tried(case: Case, source: RunFolder, folder: Path, environment: Environment,
     with blow.around(training):
         try:
             struck, code = _struck(training, blow, case.moment)
-            row |= _told(training, blow, struck, code, plain, case.moment)
+            row |= _told(training, blow, struck, code, plain.result(), case.moment)
             if case.again and code == 0:
                 row["next"] = _once_more(training.run, environment)
         finally:
@@ -204,7 +204,8 @@ def _last_line(run: RunFolder) -> str:
     return " ".join(lines[-1].split())[:300]
 
 
-def _guarded(case: Case, source: RunFolder, folder: Path, environment: Environment, plain: Plain) -> dict[str, Any]:
+def _guarded(case: Case, source: RunFolder, folder: Path, environment: Environment,
+             plain: Future[Plain]) -> dict[str, Any]:
     """A case that could not be tried says so in its row."""
     path = folder / case.name.replace(" ", "-").replace("'", "").replace(",", "")
     shutil.rmtree(path, ignore_errors=True)
@@ -218,15 +219,14 @@ def _guarded(case: Case, source: RunFolder, folder: Path, environment: Environme
 
 
 def measure(cases: list[Case], environment: Environment, beside: int) -> None:
-    """Try these cases after a training without fault, and write each one's row as soon as it is known."""
+    """Train without fault, try these cases, and write each one's row as soon as it is known."""
     source = prepared(FOLDER / "template")
     folder = (FOLDER / environment).resolve()
     shutil.rmtree(folder / "plain", ignore_errors=True)
-    plain = undisturbed(source, folder / "plain", environment)
-    sys.stderr.write(f"{PLAIN}: {plain.seconds:.0f} s; {plain.until_next}\n")
     with ThreadPoolExecutor(beside) as pool:
+        plain = pool.submit(undisturbed, source, folder / "plain", environment)
         for trial in as_completed([pool.submit(_guarded, case, source, folder, environment, plain) for case in cases]):
-            _write(environment, trial.result(), plain, beside)
+            _write(environment, trial.result(), plain.result(), beside)
 
 
 def _write(environment: Environment, row: dict[str, Any], plain: Plain, beside: int) -> None:
@@ -249,8 +249,8 @@ def main() -> None:
     parser.add_argument("--beside", type=int, default=1, help="so many cases at once; each is slower then")
     parser.add_argument("--list", action="store_true", help="name the cases, do nothing")
     arguments = parser.parse_args()
-    cases = [case for case in CASES if (arguments.env == "poc" or case.in_simulator)
-             and (not arguments.only or any(name in case.name for name in arguments.only))]
+    possible = [case for case in CASES if arguments.env == "poc" or case.in_simulator]
+    cases = [case for name in arguments.only or [""] for case in possible if name in case.name]
     if arguments.list or not cases:
         sys.exit("\n".join(case.name for case in CASES))
     measure(cases, arguments.env, arguments.beside)
