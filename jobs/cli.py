@@ -11,6 +11,7 @@ import typer
 
 from jobs.cli_edit import edit_command
 from jobs.cli_party import server_app, site_app
+from jobs.cli_private import budget_app, plan_command
 from jobs.command import Format, Output, Run, run_command
 from jobs.default_command import DEFAULT, GroupWithDefault
 from jobs.environment import AdminKit, Env, Environment, engine_of
@@ -37,6 +38,8 @@ app.add_typer(ledger_app, name="ledger")
 app.add_typer(site_app, name="site")
 app.add_typer(server_app, name="server")
 app.command("edit")(edit_command)
+app.command("plan")(plan_command)
+app.add_typer(budget_app, name="budget")
 
 
 Sites = Annotated[int, typer.Option(min=1, max=12, help="How many simulated hospitals.")]

@@ -56,10 +56,7 @@ def plan_audit(numbers: Numbers, talk: Talk) -> dict[str, Any]:
         InputError: if the numbers are missing, contradict each other, or let no site take part.
     """
     study = _study(numbers)
-    if numbers.run and study:
-        sites = _sites_of_run(RunFolder(numbers.run), study, numbers.minimum_count)
-    else:
-        sites = _sites_of_numbers(numbers, study)
+    sites = planned_sites(numbers, study)
     if numbers.minimum_count is None and len(sites) >= LEAST_SITES:
         sites = [replace(site, minimum_count=1) for site in sites]
     if study and study.audit.epsilon is not None:
@@ -179,6 +176,17 @@ def _study(numbers: Numbers) -> Study | None:
             raise InputError(f"audit plan: found {numbers.run} and --{given[0]}; expected a run folder or numbers")
         return RunFolder(numbers.run).study()
     return Study.from_file(numbers.study) if numbers.study else None
+
+
+def planned_sites(numbers: Numbers, study: Study | None) -> list[PlannedSite]:
+    """Members and holdout patients of each site, from prepared cohorts or from numbers.
+
+    Raises:
+        InputError: if the numbers are missing or contradict each other.
+    """
+    if numbers.run and study:
+        return _sites_of_run(RunFolder(numbers.run), study, numbers.minimum_count)
+    return _sites_of_numbers(numbers, study)
 
 
 def _sites_of_run(run: RunFolder, study: Study, minimum_count: int | None) -> list[PlannedSite]:
