@@ -17,6 +17,7 @@ accountant is tighter and shown beside it; it is of one direction and of Gaussia
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -168,7 +169,9 @@ def prv_epsilon(events: Sequence[Event], delta: float) -> float:
     accountant.history = [(one.noise, one.rate, one.steps) for one in events
                           if isinstance(one, SampledGaussian) and one.steps]
     audits = sum(one.epsilon for one in events if isinstance(one, PureAnswer))
-    return audits + (float(accountant.get_epsilon(delta)) if accountant.history else 0.0)
+    with warnings.catch_warnings(), np.errstate(divide="ignore"):  # Opacus takes logarithms of 0 and drops them
+        warnings.simplefilter("ignore", UserWarning)
+        return audits + (float(accountant.get_epsilon(delta)) if accountant.history else 0.0)
 
 
 def noise_for(epsilon: float, delta: float, rate: float, steps: int, besides: Sequence[Event] = ()) -> float:
