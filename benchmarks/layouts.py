@@ -149,6 +149,11 @@ TABLES: Final[dict[str, Layout]] = {
         "whole tumour": "whole tumour"})), "Dice with the given mask"),
     "labeller_time": Layout("labeller", ("milliseconds", Rows("labelled by"), Columns({
         "": "a scan, processor ms"})), _MEDIAN),
+    "sampler": Layout("sampler", ("measures", Rows("measure"), Columns({
+        "truth": "patients' truth", "labelled": "as labelled at sites", "sampled": "sampled",
+        "auc_truth": "AUC against the truth", "auc_labelled": "AUC against the labelled"})),
+        "Mean ± standard deviation; AUC (95 % interval), .5 is alike"),
+    "sampler_seconds": Layout("sampler", (Columns({"seconds": "an anatomy, processor seconds"}),), _MEDIAN),
     "edits": Layout("edits", ("edits", Rows(), Columns({
         "edit": "edit", "anatomies": "anatomies", "made": "made", "refused": "refused",
         "volume_error_ml": "volume asked − made, ml", "missed_mm": "place missed by, mm",

@@ -1,0 +1,108 @@
+"""Are sampled anatomies as varied as a site's: every measure and a detector, against patients' true and labelled ones.
+
+The patients are simulated: their truth is what the simulator painted, put on the study's grid as scans are; the site's
+is what the preparation labelled, tumour masks given. A measure's AUC is the share of pairs in which the sampled anatomy
+has more of it; a detector's is cross-validated (`fl_components.evaluation.detector`).
+
+    python -m benchmarks.sampler [RUN] [--subjects N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from benchmarks.hospitals import all_simulated, load_hospitals, run_parser
+from benchmarks.labeller import read_patient, site_files
+from benchmarks.results import quartiles, write_result
+from fl_components.anatomy.check import problems
+from fl_components.anatomy.measures import MEASURES
+from fl_components.anatomy.sampler import AnatomySampler
+from fl_components.anatomy.threads import one_blas_thread
+from fl_components.evaluation.anatomies import DETECTOR, AnatomyTable, compare_anatomies
+from fl_components.study import Grid
+from jobs.output import Talk
+from privacy_eval.errors import InputError
+from privacy_eval.statistics.ranks import UStatistic, stratified_auc
+
+CONFIDENCE = 0.975
+"""Of each bound: together 95 %."""
+
+
+def main() -> int:
+    """The command line."""
+    parser = run_parser(__doc__)
+    parser.add_argument("--subjects", type=int, default=40, help="of each site")
+    arguments = parser.parse_args()
+    try:
+        return measure(arguments)
+    except InputError as error:
+        parser.error(str(error))
+
+
+def measure(arguments: argparse.Namespace) -> int:
+    """Sample as many anatomies as there are patients, compare, write the result."""
+    run, talk = arguments.run, Talk()
+    study = run.study()
+    files = [case for site in run.sites(study) for case in site_files(site, arguments.subjects)]
+    with talk.stage(f"The truth of {len(files)} patients") as advance:
+        truth = []
+        for case in files:
+            patient = read_patient(*case, study.grid)
+            truth.append(np.where(patient.brain, patient.truth, 0).astype(np.uint8))
+            advance(len(truth) / len(files), "")
+    labelled = [subject.labels for part in ("members", "holdout", "test")
+                for subjects in load_hospitals(run, part).values() for subject in subjects]
+    labelled = labelled[:: max(1, len(labelled) // len(files))]
+    with talk.stage(f"Sampling {len(files)} anatomies"):
+        sampled, seconds = sample(study.grid, len(files), study.seed)
+    figures = {"measures": compared(truth, labelled, sampled, study.grid), "seconds": quartiles(seconds)}
+    write_result("sampler", figures, {"patients": len(truth), "labelled patients": len(labelled),
+                                      "sampled": len(sampled)}, study_hash=study.hash, simulated=all_simulated(run))
+    return 0
+
+
+def sample(grid: Grid, count: int, seed: int) -> tuple[list[np.ndarray], list[float]]:
+    """Anatomies as a release has them, those refused drawn again; and each one's seconds of this process."""
+    sampler, sampled, seconds = AnatomySampler(grid), [], []
+    for k in range(count):
+        rng = np.random.default_rng([seed, k])
+        started = time.process_time()
+        labels = sampler.sample(rng).labels
+        seconds.append(time.process_time() - started)
+        while problems(labels, grid):
+            labels = sampler.sample(rng).labels
+        sampled.append(labels)
+    return sampled, seconds
+
+
+def compared(truth: Sequence[np.ndarray], labelled: Sequence[np.ndarray], sampled: Sequence[np.ndarray],
+             grid: Grid) -> dict[str, Any]:
+    """For each measure: means of the three, and the sampled ones' AUC against both."""
+    with one_blas_thread():
+        tables = {"truth": AnatomyTable.of(truth, grid), "labelled": AnatomyTable.of(labelled, grid),
+                  "sampled": AnatomyTable.of(sampled, grid)}
+        against = {name: compare_anatomies(tables[name], tables["sampled"]) for name in ("truth", "labelled")}
+    rows: dict[str, Any] = {}
+    for name in (*MEASURES, DETECTOR):
+        means = {} if name == DETECTOR else {
+            kind: f"{table.measure(name).mean():.3g} ± {table.measure(name).std():.2g}"
+            for kind, table in tables.items()}
+        rows[name] = {**dict.fromkeys(tables, ""), **means,
+                      **{f"auc_{kind}": interval(found[name]) for kind, found in against.items()}}
+    return rows
+
+
+def interval(found: UStatistic | None) -> dict[str, float]:
+    """An AUC with its 95 % interval; both kinds of anatomies have every measure here."""
+    assert found is not None
+    estimate = stratified_auc([found], CONFIDENCE)
+    return {"auc": estimate.value, "low": estimate.low, "high": estimate.high}
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
