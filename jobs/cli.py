@@ -11,7 +11,7 @@ import typer
 
 from jobs.cli_edit import edit_command
 from jobs.cli_party import server_app, site_app
-from jobs.cli_private import budget_app, plan_command
+from jobs.cli_private import budget_app, plan_command, pretrain_generator
 from jobs.command import Format, Output, Run, run_command
 from jobs.default_command import DEFAULT, GroupWithDefault
 from jobs.environment import AdminKit, Env, Environment, engine_of
@@ -40,6 +40,7 @@ app.add_typer(server_app, name="server")
 app.command("edit")(edit_command)
 app.command("plan")(plan_command)
 app.add_typer(budget_app, name="budget")
+pretrain_app.command("generator")(pretrain_generator)
 
 
 Sites = Annotated[int, typer.Option(min=1, max=12, help="How many simulated hospitals.")]

@@ -11,9 +11,12 @@ from typing import Any
 from torch import nn
 
 from fl_components.networks.precision import choose_precision
+from fl_components.networks.public_start import public_start_file
 from fl_components.networks.shipped import save_network
+from fl_components.study import Study
 from fl_components.training.embedding import Recipe, sample_pool, train_embedding
 from fl_components.training.labeller import LabellerRecipe, sample_anatomies, train_labeller
+from fl_components.training.public_gan import POOL, train_publicly
 from jobs.output import Talk
 from jobs.workers import worker_pool
 from privacy_eval.errors import InputError
@@ -50,6 +53,26 @@ def labeller(output: Path, talk: Talk, seed: int, steps: int, recipe: LabellerRe
         anatomies = sample_anatomies(recipe, seed, pool, lambda done: advance(done / recipe.subjects, ""))
     return _train("labeller", lambda on_step: train_labeller(anatomies, recipe, seed, steps, on_step), output, talk,
                   seed, steps, recipe.subjects)
+
+
+def generator(study_file: Path, output: Path | None, talk: Talk, seed: int, steps: int) -> dict[str, Any]:
+    """Train generator and discriminator of a study's sizes, for private studies to begin with, and write both.
+
+    Args:
+        study_file: sizes, grid and recipe.
+        output: the .safetensors file; by default where the package looks for networks of these sizes.
+        talk: progress.
+        seed: of the subjects, the first weights and every draw.
+        steps: of training.
+
+    Raises:
+        InputError: if the study is not valid or the output cannot be a file.
+    """
+    study = Study.from_file(study_file)
+    path = output or public_start_file(study.network)
+    _require_file(path)
+    return _train("generator", lambda on_step: train_publicly(study, seed, steps, lambda done, losses: on_step(
+        done, losses.l1)), path, talk, seed, steps, POOL)
 
 
 def _require_file(output: Path) -> None:

@@ -7,26 +7,46 @@ import torch
 
 from fl_components.networks.discriminator import Discriminator
 from fl_components.networks.generator import Generator
-from fl_components.study import Study
+from fl_components.networks.public_start import begin_publicly
+from fl_components.study import NetworkSettings, Study
 
 Weights = dict[str, np.ndarray]
 """A generator's parameters by name, float32."""
 
 
 def build_generator(study: Study) -> Generator:
-    """The study's generator, initialised from the study's seed: the same at every site and at the server."""
-    network = study.network
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(study.seed)
-        return Generator(network.generator_channels, network.latent_size, network.contrast_input)
+    """The study's generator, the same at every site and at the server.
+
+    It is initialised from the study's seed, or, in a study that adapts a publicly trained one, is that.
+
+    Raises:
+        InputError: if nobody has trained one of the study's sizes publicly.
+    """
+    generator = build_networks(study.network, study.seed)[0]
+    return begin_publicly(generator, "generator", study.network) if starts_publicly(study) else generator
 
 
 def build_discriminator(study: Study, seed: int) -> Discriminator:
-    """The study's discriminator; each site starts its own from its own seed."""
+    """The study's discriminator; each site starts its own from its own seed, or all from the publicly trained one."""
     network = study.network
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Discriminator(network.discriminator_channels, network.discriminator_layers, network.contrast_input)
+        fresh = Discriminator(network.discriminator_channels, network.discriminator_layers, network.contrast_input)
+    return begin_publicly(fresh, "discriminator", network) if starts_publicly(study) else fresh
+
+
+def starts_publicly(study: Study) -> bool:
+    """Whether the study's networks are adapted from publicly trained ones."""
+    return study.privacy.private and study.privacy.trains != "scratch"
+
+
+def build_networks(network: NetworkSettings, seed: int) -> tuple[Generator, Discriminator]:
+    """Untrained networks, the same for the same seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        generator = Generator(network.generator_channels, network.latent_size, network.contrast_input)
+        return generator, Discriminator(network.discriminator_channels, network.discriminator_layers,
+                                        network.contrast_input)
 
 
 def weights_of(generator: Generator) -> Weights:
@@ -43,4 +63,5 @@ def load_weights(generator: Generator, weights: Weights) -> Generator:
 
 def declared_shapes(study: Study) -> dict[str, tuple[int, ...]]:
     """Name and shape of every tensor of the generator: the one list of tensors that may leave a site."""
-    return {name: tuple(tensor.shape) for name, tensor in build_generator(study).state_dict().items()}
+    generator = build_networks(study.network, study.seed)[0]
+    return {name: tuple(tensor.shape) for name, tensor in generator.state_dict().items()}
