@@ -2,10 +2,12 @@
 PYTHON ?= python3
 RUN ?= runs/demo
 VENV := .venv
-OPTIONS := $(if $(SITES),--sites $(SITES)) $(if $(ROUNDS),--rounds $(ROUNDS))
+OPTIONS := $(if $(SITES),--sites $(SITES)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(PRIVACY),--privacy $(PRIVACY))
 
 .PHONY: demo poc test redteam controls lint lock clean
 
+# PRIVACY=8 claims that ε for each patient, in a run folder of its own: what is spent there stays spent.
+demo: RUN := $(if $(PRIVACY),$(if $(filter file,$(origin RUN)),runs/private-$(PRIVACY),$(RUN)),$(RUN))
 demo: $(VENV)/installed
 	$(VENV)/bin/fedsynth demo $(RUN) $(OPTIONS)
 

@@ -192,7 +192,9 @@ def report_command(run: Run, output: Output = Format.TEXT) -> None:
 
 @app.command("demo")
 def demo_command(run: Run = Path("runs/demo"), sites: Sites = 4, rounds: Rounds = None,
-                 env: Env = Environment.SIM, output: Output = Format.TEXT) -> None:
+                 env: Env = Environment.SIM,
+                 privacy: Annotated[float | None, typer.Option(help="The ε claimed for each patient.")] = None,
+                 output: Output = Format.TEXT) -> None:
     """The whole chain on simulated hospitals: simulate, check, train, synthesize, audit, report.
 
     Exit code 0 unless something broke; the verdict is in the report.
@@ -201,7 +203,7 @@ def demo_command(run: Run = Path("runs/demo"), sites: Sites = 4, rounds: Rounds 
     """
     from jobs.demo import demo
 
-    run_command(lambda talk: demo(run, talk, sites, rounds, env), output)
+    run_command(lambda talk: demo(run, talk, sites, rounds, env, privacy), output)
 
 
 @ledger_app.command("verify")

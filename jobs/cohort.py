@@ -28,11 +28,16 @@ SEED: Final = 20260101
 """Of simulated studies; the simulated hospitals are the same in every run."""
 CANARIES: Final = 3
 """Planted at each simulated hospital: a tenth of the members of the smallest."""
+PRIVATE: Final[dict[str, Any]] = {
+    "privacy": {"mode": "private", "expected_batch": 5, "discriminator_steps": 2, "trains": "adapted"},
+    "audit": {"epsilon": 0.5}, "training": {"local_steps": 20}}
+"""What a simulated study that claims an ε says beside it."""
 _SHOWN: Final = 6
 """Subjects on a site's sheet."""
 
 
-def simulate(path: Path, talk: Talk, n_sites: int = 4, rounds: int | None = None) -> dict[str, Any]:
+def simulate(path: Path, talk: Talk, n_sites: int = 4, rounds: int | None = None,
+             epsilon: float | None = None) -> dict[str, Any]:
     """Make simulated hospitals in a run folder; what is there already is kept.
 
     Args:
@@ -40,12 +45,13 @@ def simulate(path: Path, talk: Talk, n_sites: int = 4, rounds: int | None = None
         talk: progress.
         n_sites: how many hospitals.
         rounds: of training, if not the preset's.
+        epsilon: that a new study claims for each patient, and new sites allow; none is claimed if None.
 
     Raises:
         InputError: if the folder's study was written by somebody else, or its sites are not simulated ones.
     """
     run = RunFolder(path)
-    content = _study_content(run, n_sites, rounds)
+    content = _study_content(run, n_sites, rounds, epsilon)
     study = Study.parse(content, str(run.study_file))
     for name in study.sites:
         _check_simulated(run, name)
@@ -54,7 +60,7 @@ def simulate(path: Path, talk: Talk, n_sites: int = 4, rounds: int | None = None
     for index, (name, size) in enumerate(zip(study.sites, site_sizes(n_sites), strict=True)):
         folder = run.site_folder(name)
         if not run.site_file(name).exists():
-            _write(run.site_file(name), _simulated_site(name, index))
+            _write(run.site_file(name), _simulated_site(name, index, study))
         jobs += [(name, index, k, folder / "data", folder / "truth", SEED) for k in range(size)]
         _fit_to_size(Site.from_file(run.site_file(name)), {case_name(name, k) for k in range(size)})
     title = f"Simulating {len(jobs)} subjects at {n_sites} hospitals"
@@ -112,7 +118,7 @@ def _asked(path: Path, only: str | None) -> tuple[Study, list[Site]]:
     return study, [run.site(only, study)]
 
 
-def _study_content(run: RunFolder, n_sites: int, rounds: int | None) -> dict[str, Any]:
+def _study_content(run: RunFolder, n_sites: int, rounds: int | None, epsilon: float | None) -> dict[str, Any]:
     """The folder's simulated study: new, or the one that is there with only what the options ask for changed."""
     content: dict[str, Any] = {"name": "demo", "preset": "tiny", "seed": SEED, "canaries": {"per_site": CANARIES}}
     if run.study_file.exists():
@@ -121,14 +127,19 @@ def _study_content(run: RunFolder, n_sites: int, rounds: int | None) -> dict[str
             raise InputError(f"{run.study_file}: names sites that are not simulated; choose another run folder for "
                              "simulated hospitals")
     content["sites"] = dict(zip(SITE_NAMES, site_sizes(n_sites), strict=False))
+    if epsilon is not None:
+        content |= PRIVATE | {"privacy": {**PRIVATE["privacy"], "epsilon": epsilon}}
     if rounds is not None:
         content["training"] = {**content.get("training", {}), "rounds": rounds}
     return content
 
 
-def _simulated_site(name: str, index: int) -> str:
+def _simulated_site(name: str, index: int, study: Study) -> str:
     # A simulated hospital holds no secret: its split is seeded so that the demo can be repeated.
+    privacy = study.privacy
+    policy = {"epsilon": privacy.epsilon, "delta": privacy.delta, "audit_epsilon": study.audit.epsilon}
     return tomli_w.dumps({
+        **({"policy": policy} if privacy.private else {}),
         "name": name, "study": "../../study.toml", "state": "state",
         "data": {"root": "data", "layout": "brats", "dialect": DIALECT, "simulated": True, "split_seed": SEED + index}})
 

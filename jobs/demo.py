@@ -16,8 +16,8 @@ from jobs.synthesize import synthesize
 from jobs.train import train
 
 
-def demo(path: Path, talk: Talk, n_sites: int, rounds: int | None,
-         env: Environment = Environment.SIM) -> dict[str, Any]:
+def demo(path: Path, talk: Talk, n_sites: int, rounds: int | None, env: Environment = Environment.SIM,
+         epsilon: float | None = None) -> dict[str, Any]:
     """Simulate, check, train, synthesize, audit and report in one run folder.
 
     Returns:
@@ -27,7 +27,7 @@ def demo(path: Path, talk: Talk, n_sites: int, rounds: int | None,
         InputError: if the folder holds another study.
         JobFailedError: if a site or the server failed.
     """
-    simulate(path, talk, n_sites, rounds)
+    simulate(path, talk, n_sites, rounds, epsilon)
     run = RunFolder(path)
     check(path, talk, None)
     with engine_of(env, run) as engine:  # one federation for both jobs
