@@ -24,7 +24,7 @@ from privacy_eval.errors import InputError
 
 _START_S: Final = 180.0
 _FAREWELL_S: Final = 20.0
-_JOIN_S: Final = 45.0
+_JOIN_S: Final = 90.0
 """How long a site may take from its start, or the server's, until the server counts it as connected."""
 
 

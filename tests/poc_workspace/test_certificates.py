@@ -233,7 +233,7 @@ def ask(admin: Admin, command: str, site: str) -> str:
     return str(admin.nvflare.ask("system", command, site, "--force", "--startup-kit", str(admin.kit))["status"])
 
 
-def test_copy_of_a_kit_is_not_refused_and_evicts_the_site_while_it_runs(door: Door) -> None:
+def test_copy_of_a_kit_is_not_refused_and_silences_the_site_while_it_runs(door: Door) -> None:
     """Not defended: NVFlare has no list of revoked certificates, and the later login wins."""
     before = door.joins("east")
     copy = door.process(copy_kit(door, "east", "copy"), "copy.log")
@@ -241,7 +241,8 @@ def test_copy_of_a_kit_is_not_refused_and_evicts_the_site_while_it_runs(door: Do
     try:
         assert until(lambda: door.joins("east") == before + 1)
         assert "Client: east already registered. Re-login the client with a new token." in door.said()
-        assert until(lambda: "Failed to re-activate the client:east: already registered" in door.said())
+        # Both take the connection from each other, again and again, until neither is heard.
+        assert until(lambda: "Remove the dead Client. Name: east." in door.said())
     finally:
         copy.end()
-    assert until(lambda: "Re-activate the client: east" in door.said())  # once the copy has been silent for a while
+    assert until(lambda: "Re-activate the client: east" in door.said())
