@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from fl_components.client.masked_rounds import MaskedRounds
 from fl_components.client.open_site import OpenSite
 from fl_components.client.private_rounds import PrivateRounds
 from fl_components.client.received import require_plausible
+from fl_components.client.training_seed import training_seed
 from fl_components.cohort.canaries import Canaries, plant_canaries
 from fl_components.cohort.cohort import Cohort
 from fl_components.cohort.subject import Subject
@@ -95,7 +95,7 @@ class TrainExecutor(SiteExecutor):
         study, weights = opened.study, weights_among(data)
         steps = study.training.local_steps
         heartbeat.begin("train", round_number, steps)
-        require_plausible(weights, round_number, study, opened.site.state)
+        require_plausible(weights, round_number, study, states)
         if study.federation.secure_aggregation:
             keys = self.signer.genuine(keys_among(data))
             self._masking = self._rounds.masking(weights, keys, round_number, study, opened.site.state)
@@ -107,10 +107,10 @@ class TrainExecutor(SiteExecutor):
         planted = self._plant(opened).planted if study.canaries.per_site else []
         if study.privacy.private:
             fields, precision = self._private_rounds(opened).train(
-                [*members, *planted], weights, states, training_seed(opened), round_number, on_step)
+                [*members, *planted], weights, states, training_seed(opened.site, study), round_number, on_step)
             heartbeat.end(precision=precision)
             return fields
-        trainer = LocalTrainer(study, [*members, *planted], states, training_seed(opened))
+        trainer = LocalTrainer(study, [*members, *planted], states, training_seed(opened.site, study))
         result = trainer.train(weights, round_number, steps, on_step)
         heartbeat.end(precision=result.precision)
         losses = result.losses
@@ -121,11 +121,6 @@ class TrainExecutor(SiteExecutor):
 def digest_bytes(digest: str) -> np.ndarray:
     """A hexadecimal digest as the bytes of a field."""
     return np.frombuffer(bytes.fromhex(digest), np.uint8)
-
-
-def training_seed(opened: OpenSite) -> int:
-    """A seed of the study's and the site's name: the same site repeats its run, two sites never share a stream."""
-    return int.from_bytes(hashlib.sha256(f"{opened.study.seed}/{opened.site.name}".encode()).digest()[:4], "big")
 
 
 def summarise_contrast(members: Sequence[Subject], minimum_count: int) -> dict[str, np.ndarray]:

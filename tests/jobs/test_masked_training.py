@@ -14,8 +14,7 @@ import pytest
 from small_run import prepare_run, write_run
 
 from fl_components.client.heartbeat import heartbeat_file
-from fl_components.client.open_site import OpenSite
-from fl_components.client.train_executor import training_seed
+from fl_components.client.training_seed import training_seed
 from fl_components.cohort.cohort import Cohort
 from fl_components.cohort.subject import Subject
 from fl_components.guard.ledger import Ledger
@@ -40,7 +39,7 @@ def trained_here(run: RunFolder, study: Study, states: Path, weights: Weights, n
     updates = {}
     for site in run.sites(study):
         members = [Subject.load(path) for path in Cohort.load(site, study).members]
-        trainer = LocalTrainer(study, members, states / site.name, training_seed(OpenSite(site, study)))
+        trainer = LocalTrainer(study, members, states / site.name, training_seed(site, study))
         result = trainer.train(weights, number, study.training.local_steps)
         losses = {f"loss.{name}": np.array(value) for name, value in result.losses._asdict().items()}
         updates[site.name] = {**result.update, **losses}
