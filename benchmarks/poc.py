@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+import uuid
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -53,7 +54,7 @@ def start_and_train(run: RunFolder) -> Start:
         parties = engine.deployment.parties
         server, sites = memory(parties["server"]), [memory(parties[name]) for name in study.sites]
         submitted = time.perf_counter()
-        engine.run(Job("train", study, tuple(study.sites), "0" * 32, study.training.rounds), on_progress)
+        engine.run(Job("train", study, tuple(study.sites), uuid.uuid4().hex, study.training.rounds), on_progress)
         ended = time.perf_counter()
     return Start(up - started, first[0] - submitted, time.perf_counter() - ended, server, sum(sites) / len(sites))
 
