@@ -132,17 +132,18 @@ class Deployment:
         Raises:
             JobFailedError: if the server does not come up.
         """
-        for name in self.dead():
-            self.parties[name].start()
-        server, asked = self.parties["server"], time.monotonic()
+        server, begun = self.parties["server"], time.monotonic()
         while True:
-            now, connected = time.monotonic(), self.admin.connected()
+            for name in self.dead():  # again and again: one that was just killed still looks alive
+                self.parties[name].start()
+            connected, now = self.admin.connected(), time.monotonic()
+            late = now - begun > _START_S
+            if connected is None and late:
+                raise JobFailedError(f"the server does not answer; log: {server.log}")
             young = {name for name, party in self.parties.items()
                      if name != "server" and now - max(party.started, server.started) < _JOIN_S}
-            if connected is not None and not young - connected - {*self.dead()}:
+            if connected is not None and (late or young <= connected):
                 return connected
-            if connected is None and now - asked > _START_S:
-                raise JobFailedError(f"the server does not answer; log: {server.log}")
             time.sleep(0.5)
 
     def submit(self, job: Path) -> str:
