@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+import uuid
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,10 +38,17 @@ class Admin:
     def submit(self, job: Path) -> str:
         """Submit an exported job and return NVFlare's identifier.
 
+        A command that hung may have been obeyed: it is repeated once with the same token, by which NVFlare knows the
+        job again, so that no second one runs beside the one that is waited for.
+
         Raises:
-            JobFailedError: if it is refused.
+            JobFailedError: if it is refused, or hangs again.
         """
-        reply = self._ask("job", "submit", "-j", str(job))
+        words = ("job", "submit", "-j", str(job), "--submit-token", uuid.uuid4().hex)
+        try:
+            reply = self._ask(*words)
+        except JobFailedError:
+            reply = self._ask(*words)
         if reply["status"] != "ok":
             raise JobFailedError(f"the server refused the job: {reply.get('message')}; log: "
                                  f"{self.nvflare.logs / 'submit.log'}")
