@@ -4,7 +4,7 @@ RUN ?= runs/demo
 VENV := .venv
 OPTIONS := $(if $(SITES),--sites $(SITES)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(PRIVACY),--privacy $(PRIVACY))
 
-.PHONY: demo poc test redteam controls lint lock clean
+.PHONY: demo poc test redteam faults controls lint lock clean
 
 # PRIVACY=8 claims that ε for each patient, in a run folder of its own: what is spent there stays spent.
 demo: RUN := $(if $(PRIVACY),$(if $(filter file,$(origin RUN)),runs/private-$(PRIVACY),$(RUN)),$(RUN))
@@ -23,6 +23,12 @@ test: $(VENV)/installed lint
 # Minutes: attacks on running federations.
 redteam: $(VENV)/installed
 	$(VENV)/bin/python -m pytest -m redteam tests/poc_workspace
+
+# About three quarters of an hour on two idle cores: faults done to running federations, what happened into
+# docs/faults.md. A full disk and a cut network need root.
+faults: $(VENV)/installed
+	$(VENV)/bin/python -m benchmarks.faults --beside 2
+	$(VENV)/bin/python -m benchmarks.tables
 
 # About an hour on one core: every control in its full form, measured tables into docs/controls.md.
 controls: $(VENV)/installed

@@ -49,8 +49,9 @@ def ledger_problems(run: RunFolder) -> list[str]:
     problems = []
     curves = run.server.result("train")["curves"]
     for name in run.study().sites:
-        check = Ledger(run.site_folder(name) / "ledger.jsonl").check()
-        problems += [check.problem] if check.problem else []
+        for record in ("ledger.jsonl", "wire.jsonl"):  # what its executor let leave, and what its wall saw leave
+            problem = Ledger(run.site_folder(name) / record).verify()
+            problems += [problem] if problem else []
         sent = _updates(run, name)
         often = Counter((entry["job"], entry["round"]) for entry in sent)
         problems += [f"{name}: round {number + 1} is {count} times in the ledger of one job"

@@ -18,7 +18,7 @@ import psutil
 import tomli_w
 
 from fl_components.client.heartbeat import heartbeat_file
-from fl_components.cohort.cohort import prepare_cohort
+from fl_components.cohort.cohort import Cohort, prepare_cohort
 from fl_components.cohort.simulate.hospital import DIALECT, simulate_subject
 from fl_components.json_file import read_json
 from fl_components.server.checkpoint import rounds_done
@@ -61,8 +61,8 @@ class Completion(NamedTuple):
 
 def prepared(path: Path) -> RunFolder:
     """A run folder with three small simulated hospitals, prepared; made unless it is there."""
-    run, done = RunFolder(path), path / "prepared"
-    if not done.exists() or run.study_file.read_text() != tomli_w.dumps(_STUDY):
+    run = RunFolder(path)
+    if not _is_prepared(run):
         shutil.rmtree(path, ignore_errors=True)
         path.mkdir(parents=True)
         run.study_file.write_text(tomli_w.dumps(_STUDY))
@@ -77,8 +77,17 @@ def prepared(path: Path) -> RunFolder:
                 "policy": {"minimum_subjects": 5, "minimum_count": 3}}))
         for site in run.sites(study):
             prepare_cohort(site, study)
-        done.touch()
     return run
+
+
+def _is_prepared(run: RunFolder) -> bool:
+    try:
+        study = run.study()
+        for site in run.sites(study):
+            Cohort.load(site, study)
+    except InputError:
+        return False
+    return run.study_file.read_text() == tomli_w.dumps(_STUDY)
 
 
 def copied(source: RunFolder, path: Path) -> RunFolder:

@@ -81,7 +81,7 @@ CASES: Final = (
     Case("server's both killed", "summaries"),
     Case("server's both killed", "local steps", again=True),
     Case("server's both killed", "checkpoint written"),
-    Case("site hangs, goes on later", "local steps", again=True, in_simulator=True),
+    Case("site hangs, goes on later", "local steps", in_simulator=True),
     Case("site hangs, is killed later", "local steps", in_simulator=True),
     Case("site's disk full", "local steps"),
     Case("site cut off for a minute", "local steps"),
