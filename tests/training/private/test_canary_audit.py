@@ -23,7 +23,7 @@ from fl_components.training.private.step import Conditions, PrivateGanStep
 from privacy_eval.statistics.epsilon import EpsilonBounds, epsilon_lower_bounds
 
 DELTA = 1e-5
-CANARIES = 200
+CANARIES = 400
 TRAININGS = 400
 STEPS = 4
 
@@ -56,7 +56,7 @@ def in_order(patients: int, step: int) -> Draw:
 
 
 def audit(claimed: PrivatePlan, bug: Bug = nothing, deterministic: bool = False, seed: int = 0) -> EpsilonBounds:
-    """One run on a parameter of 200 coordinates: canary k pulls at the k-th, 30 times as far as the clip."""
+    """One run on a parameter of 400 coordinates: canary k pulls at the k-th, 30 times as far as the clip."""
     coins = np.random.default_rng(seed).random(CANARIES) < 0.5
     inside = np.flatnonzero(coins)
     trained = parameters((CANARIES,))
