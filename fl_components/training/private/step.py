@@ -72,7 +72,7 @@ class PrivateGanStep:
             The loss on the public images, which says of patients only what the discriminator's earlier steps do.
         """
         for scans in patients:
-            self.optimiser.add(patient_row(self.trained, [partial(self._on_real, scan) for scan in scans]))
+            self.optimiser.add(patient_row(self.trained, [partial(self.on_real, scan) for scan in scans]))
         total = 0.0
         for index in range(len(public.labels)):
             made = self._make(_one(public, index), rng)
@@ -94,7 +94,8 @@ class PrivateGanStep:
         self.generator_optimiser.step()
         return float(loss.detach())
 
-    def _on_real(self, scan: Batch) -> torch.Tensor:
+    def on_real(self, scan: Batch) -> torch.Tensor:
+        """The loss on one scan of a patient."""
         anatomy = self.precision.lay_out(one_hot(scan.labels))
         with self.precision.autocast():
             scores = self.discriminator(self.precision.lay_out(scan.images), anatomy,

@@ -126,7 +126,7 @@ def _one_training(claimed: PrivatePlan, seed: int, inside: bool) -> float:
     rng = torch.Generator().manual_seed(seed)
     score = 0.0
     for _ in range(claimed.generator_steps):
-        own = torch.cat([part.flatten() for part in patient_row(step.trained, [lambda: step._on_real(canary)])])
+        own = torch.cat([part.flatten() for part in patient_row(step.trained, [lambda: step.on_real(canary)])])
         sums: list[torch.Tensor] = []
         accounting = step.optimiser._engine.step_hook
 

@@ -78,7 +78,7 @@ def test_the_rows_are_those_of_a_vectorised_gradient() -> None:
         values, batch.images, anatomy, batch.contrast)
     step = gan_step(network)
     for index in range(3):
-        found = patient_row(trained, [lambda index=index: step._on_real(one_of(batch, index))])
+        found = patient_row(trained, [lambda index=index: step.on_real(one_of(batch, index))])
         for name, part in zip(values, found, strict=True):
             torch.testing.assert_close(part, expected[name][index], rtol=1e-3, atol=1e-5)
 
@@ -165,7 +165,7 @@ def test_neither_the_generators_step_nor_a_stray_pass_changes_the_discriminators
             step.generate(public, torch.Generator().manual_seed(1))
             step.discriminator(batch.images, one_hot(batch.labels), batch.contrast).sum().backward()
             assert all(torch.equal(*pair) for pair in zip(before, step.trained, strict=True))
-        rows = [patient_row(step.trained, [lambda step=step, i=i: step._on_real(one_of(batch, i))]) for i in range(2)]
+        rows = [patient_row(step.trained, [lambda step=step, i=i: step.on_real(one_of(batch, i))]) for i in range(2)]
         sums.append(noised_sum(step.optimiser, rows))
     torch.testing.assert_close(*sums)
 
@@ -174,10 +174,10 @@ def test_a_patients_row_knows_neither_the_other_patients_nor_the_public_images()
     batch = patients_batch(3)
     torch.manual_seed(0)
     step = gan_step(Discriminator(4, 2))
-    alone = patient_row(step.trained, [lambda: step._on_real(one_of(batch, 0))])
-    step.optimiser.add(patient_row(step.trained, [lambda: step._on_real(one_of(batch, 1))]))
+    alone = patient_row(step.trained, [lambda: step.on_real(one_of(batch, 0))])
+    step.optimiser.add(patient_row(step.trained, [lambda: step.on_real(one_of(batch, 1))]))
     step._make(Conditions(batch.labels, batch.contrast), torch.Generator().manual_seed(1))
-    again = patient_row(step.trained, [lambda: step._on_real(one_of(batch, 0))])
+    again = patient_row(step.trained, [lambda: step.on_real(one_of(batch, 0))])
     assert all(torch.equal(*pair) for pair in zip(alone, again, strict=True))
 
 
