@@ -24,8 +24,8 @@ test: $(VENV)/installed lint
 redteam: $(VENV)/installed
 	$(VENV)/bin/python -m pytest -m redteam tests/poc_workspace
 
-# About three quarters of an hour on two idle cores: faults done to running federations, what happened into
-# docs/faults.md. A full disk and a cut network need root.
+# An hour or more (a case takes 2 to 3 minutes of processor time): faults done to running federations, what happened
+# into docs/faults.md. A full disk and a cut network need root.
 faults: $(VENV)/installed
 	$(VENV)/bin/python -m benchmarks.faults --beside 2
 	$(VENV)/bin/python -m benchmarks.tables
