@@ -16,6 +16,7 @@ from fl_components.guard.privacy_account import Spending
 from fl_components.toml_model import read_toml
 from fl_components.training.private.plan import plan_of
 from jobs.audit import audit
+from jobs.engine import JobFailedError
 from jobs.output import Talk
 from jobs.run_folder import RunFolder
 from jobs.synthesize import synthesize
@@ -80,7 +81,7 @@ def test_what_left_is_what_was_reserved(finished: tuple[RunFolder, dict[str, Any
 def test_a_second_training_of_the_same_patients_is_refused(finished: tuple[RunFolder, dict[str, Any]],
                                                            tmp_path: Path) -> None:
     run, _ = finished
-    with pytest.raises(Exception, match="east|west"):
+    with pytest.raises(JobFailedError, match=r"east|west"):
         train(run, Talk())
     entries = Ledger(run.site_folder("east") / "ledger.jsonl").entries()
     assert "budget is spent" in entries[-1]["reason"]
