@@ -34,7 +34,7 @@ _RIDGE: Final = 0.03**2
 def patient_vectors(subject: Subject, spacing_mm: float) -> dict[str, np.ndarray]:
     """One patient's part of each block, within its bound."""
     present = subject.contrast.present[:, None]
-    deviation = ((subject.contrast.mean.astype(np.float64) - public_contrast()[0]) * present).ravel()
+    deviation = np.where(present, subject.contrast.mean.astype(np.float64) - public_contrast()[0], 0.0).ravel()
     vectors = {"deviation": deviation, "square": np.square(deviation), **tumour_bins(subject.labels, spacing_mm)}
     return {block.name: _within(vectors[block.name], block.bound) for block in BLOCKS}
 
