@@ -66,7 +66,7 @@ def _rows(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         head = {name: entry.get(name) for name in ("time", "study", "job", "task", "round")}
         if entry["decision"] == RESERVED:
             sent = left.get(entry["sequence"])
-            rows.append({**head, "event": entry["event"], "epsilon_after": entry["epsilon_after"],
+            rows.append({**head, "event": entry["event"], "epsilon_after": entry["epsilon_spent"],
                          "left": sent is not None, "nvflare_job": sent["job"] if sent else None})
         elif entry["decision"] == "sent" and "epsilon" in entry:
             rows.append({**head, "event": {"mechanism": "pure", "epsilon": entry["epsilon"]}, "epsilon_after": None,

@@ -126,7 +126,7 @@ class PrivacyAccount:
         before = Spending.of(earlier)
         after = Spending((*before.events, event), before.unaccounted)
         return {"decision": RESERVED, "event": event.to_record(), "epsilon_before": before.epsilon(delta),
-                "epsilon_after": after.epsilon(delta), "delta": delta, "epsilon_allowed": self.site.policy.epsilon}
+                "epsilon_spent": after.epsilon(delta), "delta": delta, "epsilon_allowed": self.site.policy.epsilon}
 
     def over(self, event: Event, earlier: Sequence[Mapping[str, Any]]) -> str | None:
         """Why an event may not be spent on top of a ledger's entries, in one line; None if it may."""

@@ -67,7 +67,7 @@ def test_a_whole_study_costs_what_it_claims_and_one_round_more_is_refused(tmp_pa
         reserve(account)
     with pytest.raises(EgressRefusedError, match="budget is spent"):
         guard.release("audit", answer("audit") | {"audit_number": np.array(2.0)}, **JOB)  # type: ignore[arg-type]
-    before = [(entry["epsilon_before"], entry["epsilon_after"]) for entry in account.ledger.entries()
+    before = [(entry["epsilon_before"], entry["epsilon_spent"]) for entry in account.ledger.entries()
               if entry["decision"] == "reserved"]
     assert all(low < high for low, high in before)
     assert [low for low, _ in before[1:]] == [high for _, high in before[:-1]]
