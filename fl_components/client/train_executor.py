@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from nvflare.apis.dxo import DataKind
@@ -19,10 +20,14 @@ from fl_components.client.training_seed import training_seed
 from fl_components.cohort.canaries import Canaries, plant_canaries
 from fl_components.cohort.cohort import Cohort
 from fl_components.cohort.subject import Subject
+from fl_components.guard.declaration import clipped
 from fl_components.guard.masked_update import Masking
 from fl_components.guard.secure_sum import keys_among, weights_among
 from fl_components.training.local import LocalTrainer
 from fl_components.training.states import keep_only, training_folder
+
+_ROUNDING: Final = 1e-5
+"""Share of the bound that float32 may add when an update is scaled to it."""
 
 
 class TrainExecutor(SiteExecutor):
@@ -114,7 +119,9 @@ class TrainExecutor(SiteExecutor):
         result = trainer.train(weights, round_number, steps, on_step)
         heartbeat.end(precision=result.precision)
         losses = result.losses
-        return {**result.update, "loss.l1": scalar(losses.l1), "loss.adversarial": scalar(losses.adversarial),
+        # The agreed bound, by which the server admits; a lower one of the site's own refuses instead, in the guard.
+        update = clipped(result.update, (1 - _ROUNDING) * study.federation.update_norm_bound)
+        return {**update, "loss.l1": scalar(losses.l1), "loss.adversarial": scalar(losses.adversarial),
                 "loss.discriminator": scalar(losses.discriminator)}
 
 

@@ -147,3 +147,9 @@ def tensor_norm(fields: Mapping[str, np.ndarray]) -> float:
                          if value.ndim and value.dtype.kind == "f"))
 
 
+def clipped(update: Mapping[str, np.ndarray], bound: float) -> dict[str, np.ndarray]:
+    """The update scaled so that its L2 norm over all tensors is at most `bound`; unchanged if it is."""
+    norm = tensor_norm(update)
+    if norm <= bound:
+        return dict(update)
+    return {name: value * np.float32(bound / norm) for name, value in update.items()}

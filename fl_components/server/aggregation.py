@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
-from fl_components.guard.declaration import tensor_norm
+from fl_components.guard.declaration import clipped
 from fl_components.networks.build import Weights
 from fl_components.study import Study
 
@@ -36,12 +36,6 @@ def aggregate(study: Study, updates: Mapping[str, Mapping[str, np.ndarray]], nam
     if settings.aggregation == "median":
         return {name: np.median(stack, axis=0) for name, stack in stacks.items()}
     return {name: trimmed_mean(stack, settings.trim) for name, stack in stacks.items()}
-
-
-def clipped(update: Weights, bound: float) -> Weights:
-    """The update scaled so that its L2 norm over all tensors is at most `bound`; unchanged if it is."""
-    norm = tensor_norm(update)
-    return update if norm <= bound else {name: value * np.float32(bound / norm) for name, value in update.items()}
 
 
 def weighted_mean(values: list[np.ndarray], weights: list[float]) -> np.ndarray:

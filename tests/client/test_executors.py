@@ -23,9 +23,10 @@ from fl_components.client.train_executor import TrainExecutor, summarise_contras
 from fl_components.cohort.subject import Subject
 from fl_components.contrast import Contrast
 from fl_components.environment import RUN_VARIABLE
-from fl_components.guard.declaration import declare
+from fl_components.guard.declaration import declare, tensor_norm
 from fl_components.guard.ledger import Ledger
 from fl_components.networks.build import build_generator, weights_of
+from fl_components.server.admission import update_refusal
 from fl_components.training.states import latest_state, load_state, training_folder
 from jobs.run_folder import RunFolder
 
@@ -53,6 +54,21 @@ def test_training_answers_with_the_declared_fields(run: RunFolder, monkeypatch: 
     beat = json.loads(heartbeat_file(run.site_folder("east") / "state").read_text())
     assert beat["done"] == beat["steps"] == study.training.local_steps
     assert "cpu" in beat["precision"] or "cuda" in beat["precision"]
+
+
+def test_an_update_longer_than_agreed_is_scaled_to_the_bound(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = run.study()
+    weights = weights_of(build_generator(study))
+    tight = study.model_copy(update={"federation": study.federation.model_copy(update={"update_norm_bound": 1e-3})})
+    plain = from_shareable(ask(run, TrainExecutor(study.hash, TRAINING), "train", weights, monkeypatch)).data
+    with monkeypatch.context() as patch:
+        patch.setattr("fl_components.client.open_site.Study.from_file", lambda _: tight)
+        short = from_shareable(ask(run, TrainExecutor(tight.hash, TRAINING), "train", weights, monkeypatch)).data
+    assert tensor_norm(plain) > 1e-3 >= tensor_norm(short) > 0.999e-3
+    factor = 1e-3 / tensor_norm(plain)
+    for name in weights:
+        np.testing.assert_allclose(short[name], plain[name] * factor, rtol=1e-3, atol=1e-9)
+    assert update_refusal(tight, "east", short) is None
 
 
 @pytest.mark.parametrize("task", ["audit", "export", ""])
