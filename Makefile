@@ -4,7 +4,7 @@ RUN ?= runs/demo
 VENV := .venv
 OPTIONS := $(if $(SITES),--sites $(SITES)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(PRIVACY),--privacy $(PRIVACY))
 
-.PHONY: demo poc test redteam faults controls lint lock clean
+.PHONY: demo poc test federation redteam faults controls lint lock clean
 
 # PRIVACY=8 claims that ε for each patient, in a run folder of its own: what is spent there stays spent.
 demo: RUN := $(if $(PRIVACY),$(if $(filter file,$(origin RUN)),runs/private-$(PRIVACY),$(RUN)),$(RUN))
@@ -19,6 +19,10 @@ poc: $(VENV)/installed
 
 test: $(VENV)/installed lint
 	$(VENV)/bin/python -m pytest -n 2 --dist loadfile
+
+# About a quarter of an hour: trainings whose parts are killed, and provisioned federations, each a run of its own.
+federation: $(VENV)/installed
+	$(VENV)/bin/python -m pytest -m federation -n 2 --dist loadfile tests/jobs tests/poc_workspace
 
 # Minutes: attacks on running federations.
 redteam: $(VENV)/installed

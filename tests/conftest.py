@@ -1,12 +1,25 @@
-"""Shared by all tests: the folder of helpers, and quiet threads."""
+"""Shared by all tests: the folder of helpers, quiet threads, and what runs only when it is asked for."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Final
 
+import pytest
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))  # for small_run
 
 torch.set_num_threads(1)  # tests run side by side
+
+ON_DEMAND: Final = ("full", "redteam", "federation")
+"""Markers of what takes minutes and has a target of its own in the Makefile; `-m` must name them."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    waiting = [marker for marker in ON_DEMAND if marker not in config.option.markexpr]
+    left = [item for item in items if any(item.get_closest_marker(marker) for marker in waiting)]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]

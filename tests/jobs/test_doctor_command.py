@@ -44,6 +44,8 @@ def test_all_well_is_exit_code_0_and_a_table(run: RunFolder) -> None:
 
 def test_something_to_fix_is_exit_code_1_and_says_what_to_do(run: RunFolder) -> None:
     (run.site_folder("east") / "state").chmod(0o755)
+    site = run.site_file("east")
+    site.write_text(site.read_text().replace("simulated = true", "simulated = false"))
     result = call(run.path, "--site", "east")
     assert result.exit_code == 1
     assert "chmod 700" in result.stdout

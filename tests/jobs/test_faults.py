@@ -25,7 +25,7 @@ from jobs.output import Talk
 from jobs.run_folder import RunFolder
 from jobs.train import train
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.federation]
 
 
 def strike(run: RunFolder, site: str, blow: Callable[[int], None], round_number: int = 0) -> threading.Thread:

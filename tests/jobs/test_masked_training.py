@@ -79,8 +79,7 @@ def test_two_rounds_of_three_sites_are_the_plain_aggregate(tmp_path: Path) -> No
         assert all({tensor["dtype"] for tensor in entry["tensors"]} == {"uint32"} for entry in masked)
         assert masked[1]["norm"] == pytest.approx(float(np.sqrt(sum(
             np.square(updates[site.name][name], dtype=np.float64).sum() for name in weights))), rel=1e-5)
-
-
+@pytest.mark.federation
 def test_a_dead_site_costs_one_round_and_the_others_go_on(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", sites=dict.fromkeys(("east", "north", "south", "west"), 1.0),
                     training={"rounds": 2, "local_steps": 60},

@@ -14,7 +14,7 @@ from jobs.output import Talk
 from jobs.train import train
 from poc_workspace.engine import PocEngine
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.federation]
 
 
 def test_every_site_s_walls_let_masked_training_through(tmp_path: Path) -> None:

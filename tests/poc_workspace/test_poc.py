@@ -178,6 +178,7 @@ def test_both_jobs_in_one_federation_end_as_in_the_simulator(tmp_path: Path) -> 
     assert not leftovers(run)
 
 
+@pytest.mark.federation
 @pytest.mark.slow
 def test_dead_parties_are_started_again_and_stale_jobs_are_in_nobodys_way(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", training={"rounds": 2, "local_steps": 200})

@@ -15,6 +15,7 @@ from fl_components.json_file import read_json
 
 
 @pytest.mark.slow
+@pytest.mark.federation
 def test_training_goes_on_by_itself_from_a_checkpoint_without_a_result(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", sites={"north": 2.0, VICTIM: 1.0, "west": 1.0},
                     training={"rounds": 3, "local_steps": 20}, federation={"rounds_per_job": 1})

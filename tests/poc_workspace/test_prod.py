@@ -20,7 +20,7 @@ from jobs.run_folder import RunFolder
 from poc_workspace.party import command_line
 from poc_workspace.project import free_port
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.federation]
 SITES = ("east", "west")
 
 
