@@ -26,7 +26,7 @@ import tomli_w
 from nvflare.apis.dxo import DXO, DataKind
 from nvflare.apis.fl_constant import ReturnCode
 
-from benchmarks.hospitals import all_simulated, load_hospitals, run_parser
+from benchmarks.hospitals import all_simulated, load_hospitals, run_benchmark, run_parser
 from benchmarks.results import quartiles, write_result
 from fl_components.client.received import require_plausible
 from fl_components.guard.declaration import TRAINING_SCALARS, declare
@@ -37,7 +37,6 @@ from fl_components.networks.build import Weights, build_generator, weights_of
 from fl_components.study import Study
 from fl_components.training.local import LocalTrainer
 from jobs.run_folder import RunFolder
-from privacy_eval.errors import InputError
 
 Found = TypeVar("Found")
 
@@ -51,11 +50,7 @@ def main() -> int:
     """The command line."""
     parser = run_parser(__doc__)
     parser.add_argument("--repeats", type=int, default=20)
-    arguments = parser.parse_args()
-    try:
-        return measure(arguments)
-    except InputError as error:
-        parser.error(str(error))
+    return run_benchmark(parser, measure)
 
 
 def measure(arguments: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from fl_components.cohort.cohort import Cohort
 from fl_components.cohort.split import Part
 from fl_components.cohort.subject import Subject
 from jobs.run_folder import RunFolder
+from privacy_eval.errors import InputError
 
 Hospitals = dict[str, list[Subject]]
 """Subjects by site, in the study's order of sites."""
@@ -49,3 +51,12 @@ def run_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("run", nargs="?", type=lambda text: RunFolder(Path(text)), default="runs/demo",
                         help="a run folder with prepared cohorts")
     return parser
+
+
+def run_benchmark(parser: argparse.ArgumentParser, measure: Callable[[argparse.Namespace], int]) -> int:
+    """Parse the command line and measure; what a user can mend is one line and exit code 2."""
+    arguments = parser.parse_args()
+    try:
+        return measure(arguments)
+    except InputError as error:
+        parser.error(str(error))

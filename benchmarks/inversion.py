@@ -34,7 +34,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import torch
 
-from benchmarks.hospitals import all_simulated, load_hospitals, run_parser
+from benchmarks.hospitals import all_simulated, load_hospitals, run_benchmark, run_parser
 from benchmarks.intervals import interval_of_mean
 from benchmarks.poison import coarse
 from benchmarks.results import write_result
@@ -47,7 +47,6 @@ from fl_components.study import Study
 from fl_components.training.batch import collate, shuffled_batches
 from fl_components.training.local import LocalTrainer
 from jobs.output import Talk
-from privacy_eval.errors import InputError
 
 ROUND_MEMBERS: Final = 8
 """Subjects that a whole round is trained on."""
@@ -72,11 +71,7 @@ def main() -> int:
     parser = run_parser(__doc__)
     parser.add_argument("--subjects", type=int, default=12, help="attacked subjects, of the heaviest site")
     parser.add_argument("--iterations", type=int, default=150)
-    arguments = parser.parse_args()
-    try:
-        return measure(arguments)
-    except InputError as error:
-        parser.error(str(error))
+    return run_benchmark(parser, measure)
 
 
 def measure(arguments: argparse.Namespace) -> int:

@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from benchmarks.hospitals import all_simulated, run_parser
+from benchmarks.hospitals import all_simulated, run_benchmark, run_parser
 from benchmarks.intervals import interval_of_mean
 from benchmarks.results import quartiles, write_result
 from fl_components.cohort.case import Case
@@ -36,7 +36,6 @@ from fl_components.study import Grid
 from fl_components.vocabulary import ABBREVIATIONS, ENHANCING, HEALTHY, NECROTIC, SEQUENCES, TUMOUR
 from jobs.output import Talk
 from jobs.workers import worker_pool
-from privacy_eval.errors import InputError
 
 SUBSETS: Final = {
     "all four": SEQUENCES, "T1, T2, FLAIR": ("T1", "T2", "FLAIR"), "T1ce, T2, FLAIR": ("T1ce", "T2", "FLAIR"),
@@ -71,11 +70,7 @@ def main() -> int:
     parser.add_argument("--subjects", type=int, default=15, help="of each site")
     parser.add_argument("--real", type=Path, default=Path(__file__).parents[1].parent / "shared/data/tcga-lgg",
                         help="a folder of real cases in the layout of BraTS; skipped if missing")
-    arguments = parser.parse_args()
-    try:
-        return measure(arguments)
-    except InputError as error:
-        parser.error(str(error))
+    return run_benchmark(parser, measure)
 
 
 def measure(arguments: argparse.Namespace) -> int:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.hospitals import all_simulated, load_hospitals, run_parser
+from benchmarks.hospitals import all_simulated, load_hospitals, run_benchmark, run_parser
 from benchmarks.labeller import read_patient, site_files
 from benchmarks.results import quartiles, write_result
 from fl_components.anatomy.check import problems
@@ -26,7 +26,6 @@ from fl_components.anatomy.threads import one_blas_thread
 from fl_components.evaluation.anatomies import DETECTOR, AnatomyTable, compare_anatomies
 from fl_components.study import Grid
 from jobs.output import Talk
-from privacy_eval.errors import InputError
 from privacy_eval.statistics.ranks import UStatistic, stratified_auc
 
 CONFIDENCE = 0.975
@@ -37,11 +36,7 @@ def main() -> int:
     """The command line."""
     parser = run_parser(__doc__)
     parser.add_argument("--subjects", type=int, default=40, help="of each site")
-    arguments = parser.parse_args()
-    try:
-        return measure(arguments)
-    except InputError as error:
-        parser.error(str(error))
+    return run_benchmark(parser, measure)
 
 
 def measure(arguments: argparse.Namespace) -> int:

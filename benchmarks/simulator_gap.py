@@ -27,7 +27,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from benchmarks.hospitals import Hospitals, all_simulated, load_hospitals, pooled, run_parser, site_masks
+from benchmarks.hospitals import Hospitals, all_simulated, load_hospitals, pooled, run_benchmark, run_parser, site_masks
 from benchmarks.intervals import interval_of, interval_of_mean
 from benchmarks.results import write_result
 from benchmarks.segmentation import REGIONS, dice_of, train_segmenter
@@ -58,11 +58,7 @@ def main() -> int:
     parser = run_parser(__doc__)
     parser.add_argument("--steps", type=int, default=1000, help="training steps of each segmenter")
     parser.add_argument("--seeds", type=int, default=3, help="segmenters trained on each of the two data")
-    arguments = parser.parse_args()
-    try:
-        return measure(arguments)
-    except InputError as error:
-        parser.error(str(error))
+    return run_benchmark(parser, measure)
 
 
 def measure(arguments: argparse.Namespace) -> int:

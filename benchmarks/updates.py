@@ -29,7 +29,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import torch
 
-from benchmarks.hospitals import Hospitals, all_simulated, load_hospitals, run_parser
+from benchmarks.hospitals import Hospitals, all_simulated, load_hospitals, run_benchmark, run_parser
 from benchmarks.poison import coarse
 from benchmarks.results import write_result
 from fl_components.client.generator_errors import painting_error, reconstruction_error
@@ -45,7 +45,6 @@ from fl_components.training.gan_step import brain_l1
 from fl_components.training.local import LocalTrainer
 from jobs.output import Talk
 from privacy_eval.attacks.reconstruction import reconstruction_scores
-from privacy_eval.errors import InputError
 from privacy_eval.statistics.ranks import stratified_auc, stratified_auc_p_value, u_statistic
 
 ATTACKS: Final = ("final generator", "last local model", "drop of error", "drop against other sites", "alignment")
@@ -73,11 +72,7 @@ def main() -> int:
     parser.add_argument("--members", type=int, default=32, help="at most so many a site, and as many holdout")
     parser.add_argument("--rounds", type=int, help="the study's unless given")
     parser.add_argument("--steps", type=int, help="local steps of a round, the study's unless given")
-    arguments = parser.parse_args()
-    try:
-        return measure(arguments)
-    except InputError as error:
-        parser.error(str(error))
+    return run_benchmark(parser, measure)
 
 
 def measure(arguments: argparse.Namespace) -> int:

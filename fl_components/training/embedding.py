@@ -9,18 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
-from fl_components.anatomy.sampler import AnatomySampler
 from fl_components.networks.conditions import one_hot, paint
 from fl_components.networks.embedding import GRID, EmbeddingNetwork, build_embedding
 from fl_components.networks.precision import Precision, choose_precision
 from fl_components.study import Augmentation
+from fl_components.training import anatomy_pool
 from fl_components.training.augment import augment
 from fl_components.training.batch import Batch
 from fl_components.vocabulary import N_TISSUES, SEQUENCES
@@ -71,19 +70,7 @@ def sample_pool(recipe: Recipe, seed: int, pool: Executor | None = None,
         pool: samples them at the same time; here one after the other if None.
         on_done: called with how many are done.
     """
-    work = partial(_sample, tumour_share=recipe.tumour_share)
-    words = [(seed, _POOL, k) for k in range(recipe.subjects)]
-    anatomies = np.empty((recipe.subjects, *GRID.shape), np.uint8)
-    for k, labels in enumerate(pool.map(work, words, chunksize=4) if pool else map(work, words)):
-        anatomies[k] = labels
-        if on_done is not None:
-            on_done(k + 1)
-    return anatomies
-
-
-def _sample(words: tuple[int, ...], tumour_share: float) -> np.ndarray:
-    rng = np.random.default_rng(words)
-    return AnatomySampler(GRID).sample(rng, tumour=bool(rng.random() < tumour_share)).labels
+    return anatomy_pool.sample_pool(GRID, recipe.subjects, recipe.tumour_share, (seed, _POOL), pool, on_done)
 
 
 def train_embedding(anatomies: np.ndarray, recipe: Recipe, seed: int, steps: int,

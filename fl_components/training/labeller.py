@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Final
 
 import numpy as np
@@ -13,10 +12,10 @@ import torch
 from monai.losses import DiceCELoss
 from torch import nn
 
-from fl_components.anatomy.sampler import AnatomySampler
 from fl_components.networks.labeller import build_labeller, network_input
 from fl_components.networks.precision import choose_precision
 from fl_components.study import Grid
+from fl_components.training import anatomy_pool
 from fl_components.training.random_scan import ScanRecipe, random_scans
 
 POOL_GRID: Final = Grid(shape=(72, 88, 72), spacing_mm=2.5)
@@ -55,19 +54,7 @@ def sample_anatomies(recipe: LabellerRecipe, seed: int, pool: Executor | None = 
         pool: samples them at the same time; here one after the other if None.
         on_done: called with how many are done.
     """
-    work = partial(_sample, tumour_share=recipe.tumour_share)
-    words = [(seed, _POOL, k) for k in range(recipe.subjects)]
-    anatomies = np.empty((recipe.subjects, *POOL_GRID.shape), np.uint8)
-    for k, labels in enumerate(pool.map(work, words, chunksize=2) if pool else map(work, words)):
-        anatomies[k] = labels
-        if on_done is not None:
-            on_done(k + 1)
-    return anatomies
-
-
-def _sample(words: tuple[int, ...], tumour_share: float) -> np.ndarray:
-    rng = np.random.default_rng(words)
-    return AnatomySampler(POOL_GRID).sample(rng, tumour=bool(rng.random() < tumour_share)).labels
+    return anatomy_pool.sample_pool(POOL_GRID, recipe.subjects, recipe.tumour_share, (seed, _POOL), pool, on_done)
 
 
 def train_labeller(anatomies: np.ndarray, recipe: LabellerRecipe, seed: int, steps: int,

@@ -102,15 +102,16 @@ def event_of(record: Mapping[str, Any]) -> Event:
     Raises:
         InputError: if it is of no mechanism that can be accounted for.
     """
+    unknown = InputError(f"privacy accounting: {dict(record)!r} is no event that can be accounted for; expected a "
+                         "'sampled gaussian' or 'pure' one")
     try:
         if record["mechanism"] == "sampled gaussian":
             return SampledGaussian(float(record["noise"]), float(record["rate"]), int(record["steps"]))
         if record["mechanism"] == "pure":
             return PureAnswer(float(record["epsilon"]))
     except (KeyError, TypeError, ValueError):
-        pass
-    raise InputError(f"privacy accounting: {dict(record)!r} is no event that can be accounted for; expected a 'sampled "
-                     "gaussian' or 'pure' one")
+        raise unknown from None
+    raise unknown
 
 
 def joint(event: SampledGaussian, sums: int) -> SampledGaussian:
