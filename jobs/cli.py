@@ -91,19 +91,23 @@ def train_command(run: Run, resume: Annotated[bool, typer.Option(help="Go on wit
     """
     from jobs.train import train
 
-    run_command(lambda talk: train(_folder(run), talk, engine_of(env, _folder(run), kit), resume), output)
+    run_command(lambda talk: train(_folder(run), talk, engine_of(env, _folder(run), talk.say, kit), resume), output)
 
 
 @app.command("synthesize")
 def synthesize_command(run: Run, replace: Annotated[bool, typer.Option(help="Replace an existing release.")] = False,
+                       count: Annotated[int | None, typer.Option("-n", "--count", min=1, help="Volumes, if not the "
+                                                                 "study's.")] = None,
                        output: Output = Format.TEXT) -> None:
     """Write the release, a BIDS derivative of labelled synthetic volumes, from the trained generator alone.
 
-    Example: fedsynth synthesize runs/demo --replace
+    If it is interrupted, the same command goes on after the last whole volume.
+
+    Example: fedsynth synthesize runs/demo --replace -n 1000
     """
     from jobs.synthesize import synthesize
 
-    run_command(lambda talk: synthesize(_folder(run), talk, replace), output)
+    run_command(lambda talk: synthesize(_folder(run), talk, replace, count), output)
 
 
 @audit_app.command(DEFAULT, hidden=True)
@@ -117,7 +121,7 @@ def audit_command(run: Run, env: Env = Environment.SIM, kit: AdminKit = None,
     """
     from jobs.audit import audit
 
-    result = run_command(lambda talk: audit(_folder(run), talk, engine_of(env, _folder(run), kit)), output)
+    result = run_command(lambda talk: audit(_folder(run), talk, engine_of(env, _folder(run), talk.say, kit)), output)
     raise typer.Exit(EXIT_CODES[result["verdict"]])
 
 

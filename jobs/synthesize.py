@@ -15,13 +15,14 @@ from jobs.workers import worker_pool
 from privacy_eval.errors import InputError
 
 
-def synthesize(run: RunFolder, talk: Talk, replace: bool = False) -> dict[str, Any]:
+def synthesize(run: RunFolder, talk: Talk, replace: bool = False, count: int | None = None) -> dict[str, Any]:
     """Write the study's release with the trained generator.
 
     Args:
         run: where everything is.
         talk: progress.
         replace: whether an existing release may be replaced.
+        count: of volumes, if not the study's.
 
     Raises:
         InputError: if there is no generator, its training is unfinished, or there is a release already and `replace` is
@@ -31,9 +32,9 @@ def synthesize(run: RunFolder, talk: Talk, replace: bool = False) -> dict[str, A
     if (rounds := unfinished_rounds(run)) is not None:
         raise InputError(f"{run.training_file}: {rounds} of {study.training.rounds} rounds are trained; finish with "
                          f"'fedsynth train {run.path} --resume'")
-    count = study.synthesis.volumes
+    count = count or study.synthesis.volumes
     with talk.stage(f"Synthesising {count} labelled volumes") as advance, worker_pool() as pool:
-        write_release(run.server, study, pool, lambda done: advance(done / count, ""), replace)
+        write_release(run.server, study, pool, lambda done: advance(done / count, f"volume {done}"), replace, count)
     made = {"release": str(run.release), "volumes": count, "digest": release_digest(run.release)}
     write_json(run.synthesis_file, made | {"provenance": provenance(study)})
     return made

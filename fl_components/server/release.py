@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import numpy as np
 
@@ -28,6 +27,7 @@ from fl_components.server.release_manifest import (
     verified_bytes,
     verify_release,
 )
+from fl_components.server.release_partial import PartialRelease, remove
 from fl_components.study import Grid
 from fl_components.vocabulary import N_LABELS, SEQUENCES
 from privacy_eval.errors import InputError
@@ -58,13 +58,17 @@ class Volume:
 
 
 class ReleaseWriter:
-    """Writes a release volume by volume; as a context manager it leaves a whole release or none.
+    """Writes a release volume by volume; `folder` is a whole release or untouched.
 
-    The volumes go into a folder beside `folder`, which `finish` renames: before that there is nothing, or still the
-    release that is to be replaced. Equal volumes and metadata give equal bytes (with the same zlib).
+    The volumes go into a folder beside it, which `finish` renames: before that there is nothing, or still the release
+    that is to be replaced. Equal volumes and metadata give equal bytes (with the same zlib).
+
+    Attributes:
+        done: volumes that an earlier, interrupted writing left whole; `add` goes on after them.
     """
 
-    def __init__(self, folder: Path, grid: Grid, metadata: ReleaseMetadata, replace: bool = False) -> None:
+    def __init__(self, folder: Path, grid: Grid, metadata: ReleaseMetadata, replace: bool = False,
+                 made_with: Mapping[str, str] | None = None, count: int = sys.maxsize) -> None:
         """Prepare to write.
 
         Args:
@@ -72,6 +76,9 @@ class ReleaseWriter:
             grid: of every volume.
             metadata: what the release says of its origin.
             replace: whether a release that is there already may be replaced.
+            made_with: what else determines volume n, for going on with an interrupted writing of the same volumes;
+                None: one that is interrupted leaves nothing.
+            count: of volumes, no more of which are taken over.
 
         Raises:
             InputError: if there is something at `folder` that may not be replaced, or is no release.
@@ -82,11 +89,10 @@ class ReleaseWriter:
                 raise InputError(f"{folder}: exists and is no release, so it stays; choose another folder")
             if not replace:
                 raise InputError(f"{folder}: holds a release already; allow its replacement or choose another folder")
-        self._partial = folder.with_name(f".{folder.name}.partial")
-        _remove(self._partial)
-        self._partial.mkdir(parents=True)
-        self._digests: dict[str, str] = {}
-        self._names: list[str] = []
+        identity = None if made_with is None else {**asdict(metadata), **grid.model_dump(mode="json"), **made_with}
+        self._kept = made_with is not None
+        self._partial = PartialRelease(folder, identity, count)
+        self.done = len(self._partial.names)
 
     def __enter__(self) -> Self:
         return self
@@ -96,7 +102,7 @@ class ReleaseWriter:
     ) -> None:
         if kind is None:
             self.finish()
-        else:
+        elif not (self._kept and self._partial.names):
             self.abort()
 
     def add(self, images: np.ndarray, labels: np.ndarray) -> str:
@@ -113,17 +119,19 @@ class ReleaseWriter:
             ValueError: if a shape, an intensity or a label is not as above: a defect of the caller, not of input.
         """
         self._check(images, labels)
-        number = len(self._names) + 1
+        number = len(self._partial.names) + 1
         name = f"sub-synth{number:04d}"
-        mark = self.metadata.mark(number)
+        mark, affine = self.metadata.mark(number), self.grid.affine
         anatomy = f"{name}/anat/{name}_{ANATOMY_END}"
-        self._write_volume(anatomy, labels.astype(np.uint8), 1, mark, sidecar(ANATOMY_TEXT, []))
+        files = {f"{anatomy}.nii.gz": nifti_bytes(labels.astype(np.uint8), 1, affine, mark),
+                 f"{anatomy}.json": sidecar(ANATOMY_TEXT, [])}
         for sequence, end, image in zip(SEQUENCES, IMAGE_ENDS, images, strict=True):
             stored = np.round(image.astype(np.float64) * FULL_SCALE).astype(np.int16)
             text = f"Synthetic {sequence} volume, made by a generator from its anatomy; no real participant."
-            about = sidecar(text, [f"{anatomy}.nii.gz"])
-            self._write_volume(f"{name}/anat/{name}_{end}", stored, 1 / FULL_SCALE, mark, about)
-        self._names.append(name)
+            path = f"{name}/anat/{name}_{end}"
+            files |= {f"{path}.nii.gz": nifti_bytes(stored, 1 / FULL_SCALE, affine, mark),
+                      f"{path}.json": sidecar(text, [f"{anatomy}.nii.gz"])}
+        self._partial.write_volume(name, files)
         return name
 
     def finish(self) -> Path:
@@ -132,23 +140,18 @@ class ReleaseWriter:
         Raises:
             InputError: if there is no volume.
         """
-        if not self._names:
+        if not self._partial.names:
             self.abort()
             raise InputError(f"{self.folder}: a release of no volumes; synthesise at least one")
-        for relative, content in description_files(self.metadata, self._names, ignored=MANIFEST).items():
-            self._write(relative, content)
-        (self._partial / MANIFEST).write_bytes(manifest_bytes(self._digests))
-        replaced = self.folder.with_name(f".{self.folder.name}.replaced")
-        _remove(replaced)
-        if self.folder.exists():
-            self.folder.replace(replaced)
-        self._partial.replace(self.folder)
-        _remove(replaced)
+        for relative, content in description_files(self.metadata, self._partial.names, ignored=MANIFEST).items():
+            self._partial.write(relative, content)
+        (self._partial.folder / MANIFEST).write_bytes(manifest_bytes(self._partial.digests))
+        self._partial.become(self.folder)
         return self.folder
 
     def abort(self) -> None:
         """Drop the volumes written so far."""
-        _remove(self._partial)
+        remove(self._partial.folder)
 
     def _check(self, images: np.ndarray, labels: np.ndarray) -> None:
         if images.shape != (len(SEQUENCES), *self.grid.shape) or labels.shape != self.grid.shape:
@@ -157,18 +160,6 @@ class ReleaseWriter:
             raise ValueError("intensities must be finite and in [0, 1]")
         if not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0 or labels.max() >= N_LABELS:
             raise ValueError(f"labels must be integers from 0 to {N_LABELS - 1}")
-
-    def _write_volume(
-        self, relative: str, stored: np.ndarray, slope: float, mark: dict[str, Any], about: bytes
-    ) -> None:
-        self._write(f"{relative}.nii.gz", nifti_bytes(stored, slope, self.grid.affine, mark))
-        self._write(f"{relative}.json", about)
-
-    def _write(self, relative: str, content: bytes) -> None:
-        path = self._partial / relative
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        self._digests[relative] = hashlib.sha256(content).hexdigest()
 
 
 def read_release(folder: Path) -> Iterator[Volume]:
@@ -198,7 +189,3 @@ def released_images(folder: Path) -> ImageSet:
     volumes = list(read_release(folder))
     return ImageSet(np.stack([volume.images for volume in volumes]), np.stack([volume.labels for volume in volumes]))
 
-
-def _remove(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
+from functools import partial
 from importlib.metadata import version
-from itertools import repeat
 from typing import Final
 
 import numpy as np
@@ -19,6 +19,7 @@ from fl_components.json_file import read_json
 from fl_components.networks.build import build_generator, load_weights
 from fl_components.networks.precision import choose_precision
 from fl_components.networks.render import render
+from fl_components.parallel import map_ahead
 from fl_components.server.home import ServerHome
 from fl_components.server.population import ContrastPopulation
 from fl_components.server.release import ReleaseWriter
@@ -28,24 +29,28 @@ from privacy_eval.errors import InputError
 from privacy_eval.spaces.images import ImageSet
 
 _ATTEMPTS: Final = 10
+_AHEAD: Final = 16
+"""Anatomies that may wait for the generator: enough to keep many cores busy, little memory."""
 
 _RELEASE, _PUBLIC = 1, 2
 """First words of the seeds of released volumes and of public subjects: two streams that never meet."""
 
 
-def synthesize(home: ServerHome, study: Study, pool: Executor,
-               on_volume: Callable[[int], None] | None = None, replace: bool = False) -> None:
+def synthesize(home: ServerHome, study: Study, pool: Executor, on_volume: Callable[[int], None] | None = None,
+               replace: bool = False, count: int | None = None) -> None:
     """Write the study's release.
 
     Anatomies come from the public sampler, contrasts from the sites' summaries; no real mask is used. Volume k
-    depends on the study's seed and k alone, so a longer release begins with the shorter one.
+    depends on the study's seed and k alone, so a longer release begins with the shorter one. Volumes are written as
+    they are made; one that was interrupted is gone on with.
 
     Args:
         home: where the generator and the population are.
         study: how many volumes, and the seed.
         pool: samples the anatomies in parallel.
-        on_volume: called with the number of volumes done.
+        on_volume: called with the number of volumes done, at once if an interrupted writing left some.
         replace: whether an existing release may be replaced.
+        count: of volumes, if not the study's.
 
     Raises:
         InputError: if there is no generator, or a release already and `replace` is false.
@@ -61,8 +66,14 @@ def synthesize(home: ServerHome, study: Study, pool: Executor,
         generator_digest=hashlib.sha256(home.generator_file.read_bytes()).hexdigest(),
         trained_on=f"{n_sites} simulated hospitals, which hold no real patient" if population.simulated
                    else f"the patients of {n_sites} hospitals, whose scans and masks stayed there")
-    with ReleaseWriter(home.release, study.grid, metadata, replace=replace) as writer:
-        for done, (labels, words) in enumerate(_anatomies(study, _RELEASE, study.synthesis.volumes, pool), 1):
+    count = count or study.synthesis.volumes
+    made_with = {"precision": precision.name,
+                 "population": hashlib.sha256(home.population_file.read_bytes()).hexdigest()}
+    with ReleaseWriter(home.release, study.grid, metadata, replace, made_with, count) as writer:
+        if on_volume is not None and writer.done:
+            on_volume(writer.done)
+        wanted = range(writer.done, count)
+        for done, (labels, words) in enumerate(_anatomies(study, _RELEASE, wanted, pool), writer.done + 1):
             contrast, noise = _look(population, labels, words)
             writer.add(render(generator, labels, contrast, noise, precision), labels)
             if on_volume is not None:
@@ -87,16 +98,17 @@ def public_subjects(home: ServerHome, study: Study, count: int) -> ImageSet:
     """
     population = ContrastPopulation.from_summaries(study, read_json(home.population_file))
     drawn = [(labels, paint(labels, population.draw(labels, np.random.default_rng(words))))
-             for labels, words in _anatomies(study, _PUBLIC, count)]
+             for labels, words in _anatomies(study, _PUBLIC, range(count))]
     anatomies, painted = zip(*drawn, strict=True)
     return ImageSet(np.stack(painted), np.stack(anatomies))
 
 
-def _anatomies(study: Study, stream: int, count: int,
+def _anatomies(study: Study, stream: int, numbers: Iterable[int],
                pool: Executor | None = None) -> Iterator[tuple[np.ndarray, list[int]]]:
     """Anatomies with the words that seed everything else about them."""
-    words = [[study.seed, stream, k] for k in range(count)]
-    sampled = pool.map(_sample, repeat(study), words, chunksize=4) if pool else map(_sample, repeat(study), words)
+    words = [[study.seed, stream, k] for k in numbers]
+    sample = partial(_sample, study)
+    sampled = map_ahead(pool, sample, words, _AHEAD) if pool else map(sample, words)
     yield from zip(sampled, ([*w, 0] for w in words), strict=True)
 
 
