@@ -30,7 +30,7 @@ def demo(path: Path, talk: Talk, n_sites: int, rounds: int | None, env: Environm
     simulate(path, talk, n_sites, rounds, epsilon)
     run = RunFolder(path)
     check(path, talk, None)
-    with engine_of(env, run) as engine:  # one federation for both jobs
+    with engine_of(env, run, talk.say) as engine:  # one federation for both jobs
         train(run, talk, engine)
         synthesize(run, talk, replace=True)
         with talk.stage("Editing tumours, one of each kind"):

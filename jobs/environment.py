@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -29,8 +30,8 @@ Env = Annotated[Environment, typer.Option(help="sim: NVFlare's simulator; poc: a
 AdminKit = Annotated[Path | None, typer.Option("--kit", help="With --env prod: the startup kit of who may submit.")]
 
 
-def engine_of(env: Environment, run: RunFolder, kit: Path | None = None) -> Engine:
-    """The engine that runs a run folder's jobs there, not yet entered.
+def engine_of(env: Environment, run: RunFolder, say: Callable[[str], None], kit: Path | None = None) -> Engine:
+    """The engine that runs a run folder's jobs there, not yet entered; it says what it does beyond the plain way.
 
     Raises:
         InputError: if the kit is missing, none, or not called for.
@@ -40,13 +41,13 @@ def engine_of(env: Environment, run: RunFolder, kit: Path | None = None) -> Engi
 
         if kit is None:
             raise InputError("--env prod: needs --kit, the startup kit of who may submit jobs; see docs/deploy.md")
-        return ProdEngine(run, kit)
+        return ProdEngine(run, kit, say)
     if kit is not None:
         raise InputError(f"--kit {kit}: goes with --env prod, found --env {env}; leave it out")
     if env is Environment.POC:
         from poc_workspace.engine import PocEngine
 
-        return PocEngine(run)
+        return PocEngine(run, say)
     from jobs.simulation import Simulator
 
     return Simulator(run)

@@ -38,11 +38,15 @@ def train(run: RunFolder, talk: Talk, engine: Engine | None = None, resume: bool
     sites = engine.local_sites()
     for site in sites:
         Cohort.load(site, study)  # what cannot work is said before anything starts
-    record = TrainingRecord.resumed(run, study) if resume else _begun(run, talk)
-    record.write("unfinished")
+    record = TrainingRecord.resumed(run, study) if resume else TrainingRecord.begun(run, study)
     settings = study.training
     title = f"Training {settings.rounds} rounds × {settings.local_steps} steps at {len(study.sites)} sites"
     with talk.stage(title) as advance, engine:
+        # Not before: the engine says if another command is at work here, and ends what an earlier one left at work.
+        if not resume:
+            _give_up(run, talk)
+        record.look()
+        record.write("unfinished")
         result = Relay(record, engine, talk, _progress(record, advance)).run()
     last = [row for row in result["curves"] if row["round"] == settings.rounds]
     made = {"generator": str(run.server.generator_file), "precision": _precisions(sites),
@@ -51,12 +55,11 @@ def train(run: RunFolder, talk: Talk, engine: Engine | None = None, resume: bool
     return {"training": record.training, "rounds": record.rounds, "jobs": len(record.jobs), **made}
 
 
-def _begun(run: RunFolder, talk: Talk) -> TrainingRecord:
-    study = run.study()
+def _give_up(run: RunFolder, talk: Talk) -> None:
+    """Remove what an earlier training would go on from."""
     if rounds := unfinished_rounds(run):
         talk.say(f"An unfinished training of {rounds} rounds is given up; --resume would have gone on with it")
     run.server.checkpoint_file.unlink(missing_ok=True)
-    return TrainingRecord.begun(run, study)
 
 
 def _progress(record: TrainingRecord, advance: Advance) -> Callable[[Heartbeats], None]:

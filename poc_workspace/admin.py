@@ -12,6 +12,7 @@ from jobs.engine import JobFailedError
 from poc_workspace.nvflare_command import Nvflare
 
 _ENDED: Final = ("FINISHED", "FAILED", "ABANDONED")
+_DELETED: Final = "SUBMIT_TOKEN_JOB_DELETED"
 
 
 class Admin:
@@ -35,16 +36,20 @@ class Admin:
             return None
         return frozenset(str(client["client_name"]) for client in reply["data"].get("clients", ()))
 
-    def submit(self, job: Path) -> str:
+    def submit(self, job: Path, token: str | None = None) -> str:
         """Submit an exported job and return NVFlare's identifier.
 
         A command that hung may have been obeyed: it is repeated once with the same token, by which NVFlare knows the
         job again, so that no second one runs beside the one that is waited for.
 
+        Args:
+            job: the exported job.
+            token: to be known again by (`unfinished`); a new one if None.
+
         Raises:
             JobFailedError: if it is refused, or hangs again.
         """
-        words = ("job", "submit", "-j", str(job), "--submit-token", uuid.uuid4().hex)
+        words = ("job", "submit", "-j", str(job), "--submit-token", token or uuid.uuid4().hex)
         try:
             reply = self._ask(*words)
         except JobFailedError:
@@ -62,9 +67,25 @@ class Admin:
         """What NVFlare's server knows of a job; empty if it does not answer."""
         return dict(self._ask("job", "meta", job_id).get("data") or {})
 
+    def unfinished(self, token: str) -> str | None:
+        """NVFlare's identifier of the job that this administrator submitted with a token; None if it came to none, or
+        the job is over.
+
+        Raises:
+            JobFailedError: if the server does not answer.
+        """
+        reply = self._ask("job", "list", "--submit-token", token)
+        if reply["status"] == "ok":
+            jobs = reply["data"]
+            return str(jobs[0]["job_id"]) if jobs and not _over(jobs[0]) else None
+        if reply.get("error_code") == _DELETED:
+            return None
+        raise JobFailedError(f"the server does not say what became of an earlier job: {reply.get('message')}; log: "
+                             f"{self.nvflare.logs / 'list.log'}")
+
     def ended(self, job_id: str) -> bool:
         """Whether NVFlare is through with a job."""
-        return str(self.meta(job_id).get("status", "")).startswith(_ENDED)
+        return _over(self.meta(job_id))
 
     def end(self, job_id: str, patience_s: float) -> None:
         """Have a job ended, unless it is, and wait until it is or nothing more can be done.
@@ -82,6 +103,10 @@ class Admin:
 
     def _as_admin(self) -> tuple[str, str]:
         return "--startup-kit", str(self.kit)
+
+
+def _over(meta: dict[str, Any]) -> bool:
+    return str(meta.get("status", "")).startswith(_ENDED)
 
 
 def refusals(meta: dict[str, Any]) -> dict[str, str]:

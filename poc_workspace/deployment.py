@@ -6,7 +6,8 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +24,8 @@ from poc_workspace.project import ADMIN, PROJECT, RESERVED, SERVER, free_port, p
 from privacy_eval.errors import InputError
 
 _START_S: Final = 180.0
+_STARTS: Final = 3
+"""How often a party is started before its end is believed: a machine that is busy makes NVFlare give up early."""
 _FAREWELL_S: Final = 20.0
 _JOIN_S: Final = 90.0
 """How long a site may take from its start, or the server's, until the server counts it as connected."""
@@ -43,13 +46,15 @@ class Deployment:
         run: the run folder; the sites' settings must be in it.
         sites: the study's sites.
         marker: value of `jobs.watch.MARKER` for all processes.
+        say: told if a party had to be started again, a line each.
 
     Raises:
         InputError: if the run folder's path or a site's name is one that NVFlare cannot work with.
     """
 
-    def __init__(self, run: RunFolder, sites: Sequence[Site], marker: str) -> None:
-        self.run, self.sites, self.marker = run, list(sites), marker
+    def __init__(self, run: RunFolder, sites: Sequence[Site], marker: str,
+                 say: Callable[[str], None] = lambda line: None) -> None:
+        self.run, self.sites, self.marker, self._say = run, list(sites), marker, say
         self.folder = run.path.resolve() / "poc"
         if any(letter.isspace() for letter in str(self.folder)):
             raise InputError(f"{self.folder}: the path holds a blank, which NVFlare's launcher splits; move the run")
@@ -92,7 +97,7 @@ class Deployment:
         return Admin(self._kits / ADMIN, self.nvflare)
 
     def start(self) -> None:
-        """Start every party and wait until all sites are connected.
+        """Start every party and wait until all sites are connected; one whose process ends meanwhile, again.
 
         Raises:
             JobFailedError: if one does not come up.
@@ -101,12 +106,25 @@ class Deployment:
         self._add("server", {RUN_VARIABLE: str(self.run.path.resolve())})
         for site in self.sites:
             self._add(site.name, {})
+        starts = Counter(self.parties.keys())
         deadline = time.monotonic() + _START_S
         while missing := {site.name for site in self.sites} - (self.admin.connected() or frozenset()):
-            self.require_alive()
-            if time.monotonic() > deadline:
+            if dead := self.dead():
+                self._start_again(dead, starts)
+                deadline = time.monotonic() + _START_S
+            elif time.monotonic() > deadline:
                 raise JobFailedError(f"not connected after {_START_S:.0f} s: {', '.join(sorted(missing))}; "
                                      f"logs: {self.logs}", sorted(missing))
+
+    def _start_again(self, dead: Sequence[str], starts: Counter[str]) -> None:
+        for name in dead:
+            if starts[name] == _STARTS:
+                self.require_alive()
+            starts[name] += 1
+            party = self.parties[name]
+            self._say(f"'{name}' ended before it was connected (exit code {party.exit_code}); it is started again, "
+                      f"{starts[name]} of {_STARTS}; log: {party.log}")
+            party.start()
 
     def require_alive(self) -> None:
         """Raise `JobFailedError` if a party's process has ended."""

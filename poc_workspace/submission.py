@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+import uuid
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -41,10 +42,12 @@ class Submission:
         run: the run folder that the server's process was started with.
         jobs: where jobs are exported to.
         check: called a few times a second while a job runs; raises if it cannot end well.
+        announce: called before a job is submitted with the token by which its administrator finds it again.
     """
 
-    def __init__(self, admin: Admin, run: RunFolder, jobs: Path, check: Callable[[], None]) -> None:
-        self.admin, self.folder, self.jobs, self.check = admin, run, jobs, check
+    def __init__(self, admin: Admin, run: RunFolder, jobs: Path, check: Callable[[], None],
+                 announce: Callable[[str], None] = lambda token: None) -> None:
+        self.admin, self.folder, self.jobs, self.check, self.announce = admin, run, jobs, check, announce
         self._logs = admin.nvflare.logs
 
     def run(self, job: Job, sites: Sequence[Site], on_progress: Progress, clear: Callable[[str], None]
@@ -58,7 +61,10 @@ class Submission:
             clear: called with NVFlare's identifier when the job is over, however it ended.
         """
         forget(job.name, self.folder, sites)
-        job_id = self.admin.submit(export(job, self.jobs))
+        token = uuid.uuid4().hex
+        exported = export(job, self.jobs)
+        self.announce(token)
+        job_id = self.admin.submit(exported, token)
         try:
             return self._watch(job, job_id, sites, on_progress)
         except EndedEarlyError:

@@ -4,25 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from answering import Answering
 
 from jobs.engine import JobFailedError
 from poc_workspace.admin import Admin
-from poc_workspace.nvflare_command import Nvflare
-
-
-class Answering(Nvflare):
-    """Answers with what it is given, without NVFlare; an exception is raised."""
-
-    def __init__(self, folder: Path, *answers: dict[str, Any] | Exception) -> None:
-        super().__init__(folder / "home", folder / "logs")
-        self.answers, self.asked = list(answers), list[tuple[str, ...]]()
-
-    def ask(self, *words: str, timeout_s: float = 0) -> dict[str, Any]:
-        self.asked.append(words)
-        answer = self.answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
 
 
 def test_connected_names_the_clients(tmp_path: Path) -> None:
@@ -54,3 +39,21 @@ def test_a_submission_that_hangs_twice_or_is_refused_is_an_error(tmp_path: Path)
         Admin(tmp_path, Answering(tmp_path, hung, hung)).submit(tmp_path / "job")
     with pytest.raises(JobFailedError, match="the server refused the job: no right"):
         Admin(tmp_path, Answering(tmp_path, {"status": "error", "message": "no right"})).submit(tmp_path / "job")
+
+
+@pytest.mark.parametrize(("answer", "found"), [
+    ({"status": "ok", "data": []}, None),
+    ({"status": "ok", "data": [{"job_id": "one", "status": "RUNNING"}]}, "one"),
+    ({"status": "ok", "data": [{"job_id": "one", "status": "SUBMITTED"}]}, "one"),
+    ({"status": "ok", "data": [{"job_id": "one", "status": "FINISHED:ABORTED"}]}, None),
+    ({"status": "error", "error_code": "SUBMIT_TOKEN_JOB_DELETED", "message": "deleted"}, None)])
+def test_an_unfinished_job_is_found_by_its_token_alone(tmp_path: Path, answer: dict[str, Any],
+                                                       found: str | None) -> None:
+    nvflare = Answering(tmp_path, answer)
+    assert Admin(tmp_path, nvflare).unfinished("mine") == found
+    assert nvflare.asked == [("job", "list", "--submit-token", "mine", "--startup-kit", str(tmp_path))]
+
+
+def test_a_server_that_cannot_say_what_became_of_a_job_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(JobFailedError, match="does not say what became of an earlier job: no route"):
+        Admin(tmp_path, Answering(tmp_path, {"status": "error", "message": "no route"})).unfinished("mine")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -30,7 +28,7 @@ from jobs.synthesize import synthesize
 from jobs.train import train
 from jobs.watch import MARKER
 from poc_workspace.deployment import Deployment
-from poc_workspace.engine import PocEngine, _take
+from poc_workspace.engine import PocEngine
 from poc_workspace.project import SERVER, free_port, project
 from poc_workspace.submission import export
 from privacy_eval.errors import InputError
@@ -84,19 +82,6 @@ def test_paths_and_names_nvflare_cannot_use_are_refused(tmp_path: Path) -> None:
         run = write_run(tmp_path / f"run{index}", subjects=0, sites={name: 1.0, "west": 1.0})
         with pytest.raises(InputError, match=f"a site is called '{name}'"):
             Deployment(run, run.sites(run.study()), "unused")
-
-
-def test_two_commands_do_not_share_a_run_folders_federation(tmp_path: Path) -> None:
-    lock = _take(tmp_path / "running", "first")
-    with pytest.raises(InputError, match=r"another command runs .*; wait until it has ended"):
-        _take(tmp_path / "running", "second")
-    os.close(lock)
-    child = subprocess.Popen(["sleep", "60"], env={**os.environ, MARKER: "first"})
-    os.close(_take(tmp_path / "running", "second"))  # ends what the first one left behind
-    assert child.wait(10) < 0
-    assert (tmp_path / "running").read_text() == "second"
-    with (tmp_path / "running").open() as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # and is released when its owner is gone
 
 
 def test_engine_that_is_not_entered_says_so(tmp_path: Path) -> None:
