@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -119,8 +120,10 @@ class Training:
             words = ["unshare", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "sh", *words]
         self.isolated = has_namespace
         with (self.run.path / "command.log").open("ab") as log:
-            self.command = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                                            process_group=0)
+            # The code beside this file, not an installation's, which may be another.
+            own = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+            self.command = subprocess.Popen(words, env=own, stdin=subprocess.DEVNULL, stdout=log,
+                                            stderr=subprocess.STDOUT, process_group=0)
         if not self._watcher.is_alive():
             self._watcher.start()
 

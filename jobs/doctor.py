@@ -14,7 +14,7 @@ from rich.text import Text
 
 from fl_components.doctor.agreement import check_data, check_ledger, check_policy, read_study
 from fl_components.doctor.authority import check_authority, check_same_policy
-from fl_components.doctor.finding import Finding, Status
+from fl_components.doctor.finding import Finding, Status, judge
 from fl_components.doctor.kit import Kit, check_kit
 from fl_components.doctor.machine import (
     check_clock,
@@ -86,8 +86,21 @@ def look(asked: Examination, site: Site, site_file: Path) -> list[Finding]:
                 check_disk(site, study, len(cases)), check_memory(study, len(cases)), check_threads(site),
                 *check_packages(), check_clock(site)]
     if kit is not None:
-        findings += check_kit(kit, site.name)
+        findings += [*check_kit(kit, site.name), _check_lock_down(kit, site_file)]
     return findings + _reach(kit, asked.server)
+
+
+def _check_lock_down(kit: Kit, site_file: Path) -> Finding:
+    """Whether the kit's lock-down is the one that the site's settings ask for today."""
+    from poc_workspace.lockdown import differing  # imports NVFlare: only where there is a kit
+
+    check, expected = "lock-down's content", "what 'fedsynth site lock-down' would write from site.toml today"
+    advice = f"run 'fedsynth site lock-down {site_file} --kit {kit.folder}', then start the site again"
+    try:
+        names = differing(kit.folder, site_file)
+    except InputError as error:
+        return Finding(check, "fix", str(error), expected, advice)
+    return judge(check, not names, f"{', '.join(names)} in local/ differ" if names else "the same", expected, advice)
 
 
 def _reach(kit: Kit | None, server: str | None) -> list[Finding]:

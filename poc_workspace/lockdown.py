@@ -55,12 +55,36 @@ def lock_site(kit: Path, site_file: Path) -> list[Path]:
     Raises:
         InputError: if the kit is none or another party's, or the site's file is missing or wrong.
     """
+    return _write(kit, _compiled(kit, site_file))
+
+
+def differing(kit: Path, site_file: Path) -> list[str]:
+    """Names of the files in a site's kit that are not what `lock_site` would write today.
+
+    Raises:
+        InputError: as `lock_site`, or if a file cannot be read.
+    """
+    def found(name: str) -> Any:  # noqa: ANN401 - any JSON
+        path = kit / "local" / name
+        return _ordered(read_json(path)) if path.exists() else None
+
+    return [name for name, content in _compiled(kit, site_file).items() if found(name) != _ordered(content)]
+
+
+def _ordered(content: dict[str, Any]) -> dict[str, Any]:
+    """The order of components says nothing."""
+    parts = content.get("components")
+    return content if parts is None else {**content, "components": sorted(parts, key=lambda part: str(part["id"]))}
+
+
+def _compiled(kit: Path, site_file: Path) -> dict[str, Any]:
+    """What belongs into the kit's `local/`, by file."""
     site = read_site(site_file)
     named = _kit_name(kit)
     if named != site.name:
         raise InputError(f"{kit}: the kit of '{named}', but {site_file} is of '{site.name}'; take the site's own kit")
-    return _write(kit, {"resources.json": site_resources(_own_resources(kit), site_file, site),
-                        "authorization.json": authorization(), "privacy.json": privacy(site_file, site)})
+    return {"resources.json": site_resources(_own_resources(kit), site_file, site),
+            "authorization.json": authorization(), "privacy.json": privacy(site_file, site)}
 
 
 def lock_server(kit: Path, storage: Path) -> list[Path]:

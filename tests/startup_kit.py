@@ -44,12 +44,14 @@ def make_party(name: str, issuer: Party | None = None, begin: datetime = NOW - t
 
 
 def write_kit(folder: Path, site: Party, authority: Party, name: str, target: str) -> Path:
-    """`startup/` and a locked-down `local/` of a site."""
+    """`startup/` of a site, and a `local/` that has every file of a lock-down, which says nothing."""
     startup = folder / "startup"
     startup.mkdir(parents=True)
     (folder / "local").mkdir()
     for file in ("resources.json", "authorization.json", "privacy.json"):
         (folder / "local" / file).write_text("{}")
+    (folder / "local/resources.json.default").write_text('{"components": []}')
+    (folder / "local/resources.json").write_text('{"components": []}')
     site.write(startup / "client.crt", startup / "client.key")
     (startup / "rootCA.pem").write_bytes(authority.certificate.public_bytes(Encoding.PEM))
     (startup / "fed_client.json").write_text(json.dumps({

@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from small_run import write_run
 
+from benchmarks import fault_training
 from benchmarks.fault_blows import blows
 from benchmarks.fault_checks import (
     generator_against,
@@ -133,3 +135,14 @@ def test_processes_of_a_run_are_found_by_its_whole_path(tmp_path: Path) -> None:
         for process in (mine, other):
             process.kill()
             process.wait()
+
+
+def test_the_command_that_is_tried_is_of_the_code_beside_the_benchmark(tmp_path: Path) -> None:
+    training = Training(RunFolder(tmp_path), "sim")  # no study, so that it ends at once
+    training.start()
+    try:
+        path = psutil.Process(training.command.pid).environ()["PYTHONPATH"]
+        assert (Path(path) / "benchmarks/fault_training.py").samefile(fault_training.__file__)
+        assert training.finish() == 2
+    finally:
+        training.clear()

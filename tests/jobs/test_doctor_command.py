@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 from jobs.cli import app
 from jobs.run_folder import RunFolder
+from poc_workspace.lockdown import lock_site
 
 
 def call(*arguments: str | Path) -> Result:
@@ -61,11 +62,31 @@ def test_kit_and_its_unreachable_server(run: RunFolder, tmp_path: Path) -> None:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
     authority = make_party("study")
     kit = write_kit(tmp_path / "kit", make_party("east", authority), authority, "east", address)
+    lock_site(kit, run.site_file("east"))
     result = call(run.path, "--site", "east", "--kit", kit, "--format", "json")
     assert result.exit_code == 1
     assert {name for name, status in statuses(result).items() if status == "fix"} == {"server"}
     (kit / "startup" / "fed_client.json").unlink()
     assert statuses(call(run.path, "--site", "east", "--kit", kit, "--format", "json"))["server"] == "fix"
+
+
+def test_a_lock_down_that_is_not_todays_is_found(run: RunFolder, tmp_path: Path) -> None:
+    authority, site = make_party("study"), run.site_file("east")
+    kit = write_kit(tmp_path / "kit", make_party("east", authority), authority, "east", "127.0.0.1:1")
+    asked = (site, "--kit", kit, "--format", "json")
+
+    def found() -> dict[str, str]:
+        return next(one for one in json.loads(call(*asked).stdout)["findings"] if one["check"] == "lock-down's content")
+
+    assert (found()["status"], found()["found"]) == (
+        "fix", "resources.json, authorization.json, privacy.json in local/ differ")
+    lock_site(kit, site)
+    assert (found()["status"], found()["advice"]) == ("ok", "")
+    site.write_text(site.read_text().replace("[policy]", '[policy]\ntasks = ["summarise", "train"]'))
+    assert found()["found"] == "resources.json, privacy.json in local/ differ"
+    assert f"fedsynth site lock-down {site} --kit {kit}', then start the site again" in found()["advice"]
+    (kit / "startup/fed_client.json").unlink()
+    assert "no startup kit of a site" in found()["found"]
 
 
 def test_everything_is_looked_at_even_without_a_study(run: RunFolder) -> None:

@@ -16,7 +16,7 @@ from nvflare.security.security import COMMAND_CATEGORIES, FLAuthorizer
 from small_run import small_study
 
 from jobs.recipes import CLASS_ALLOW_LIST, SITE_COMPONENTS
-from poc_workspace.lockdown import HEARTBEAT_S, authorization, lock_server, lock_site
+from poc_workspace.lockdown import HEARTBEAT_S, authorization, differing, lock_server, lock_site
 from privacy_eval.errors import InputError
 
 ROLES = ["project_admin", "org_admin", "lead", "member", "a role nobody heard of"]
@@ -170,6 +170,23 @@ def test_locking_down_again_changes_nothing(kit: Path, name: str) -> None:
     before = read(kit, name)
     lock_site(kit, kit / "site.toml")
     assert read(kit, name) == before
+
+
+def test_what_a_lock_down_would_write_today_is_compared(kit: Path) -> None:
+    site = kit / "site.toml"
+    assert differing(kit, site) == []
+    own = read(kit, "resources.json")
+    own["components"].insert(0, own["components"].pop())
+    own["components"].append({"id": "resource_manager", "path": "a.H", "args": {}})
+    (kit / "local/resources.json").write_text(json.dumps(own))
+    assert differing(kit, site) == []  # the owner's business
+    own["class_allow_list"].append("a.Hostile")
+    (kit / "local/resources.json").write_text(json.dumps(own))
+    (kit / "local/authorization.json").unlink()
+    assert differing(kit, site) == ["resources.json", "authorization.json"]
+    lock_site(kit, site)
+    site.write_text(site.read_text().replace('"train",\n', ""))
+    assert differing(kit, site) == ["resources.json", "privacy.json"]
 
 
 def test_what_the_owner_put_into_the_resources_stays(kit: Path) -> None:
