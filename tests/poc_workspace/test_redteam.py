@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 import pytest
 import redteam_parts
-from redteam_parts import ATTEMPTS, ORDERS, interleaved, secret
+from redteam_case import interleaved, secret
+from redteam_parts import ATTEMPTS, ORDERS
 from small_run import write_run
 
 from fl_components.guard.ledger import Ledger
