@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import psutil
 import pytest
-from hospitals_it import Lead, fill, get_kit, shell, start_unit
+from hospitals_it import VENV, Lead, fill, get_kit, shell, start_unit
 from small_run import prepare_run, write_run
 from typer.testing import CliRunner
 
 from fl_components.guard.ledger import Ledger
 from fl_components.json_file import read_json
 from jobs.cli import app
+from jobs.engine import Job
 from jobs.run_folder import RunFolder
+from poc_workspace.admin import Admin
+from poc_workspace.nvflare_command import Nvflare
 from poc_workspace.party import command_line
 from poc_workspace.project import free_port
+from poc_workspace.submission import export
 
 pytestmark = [pytest.mark.slow, pytest.mark.federation]
 SITES = ("east", "west")
@@ -42,7 +48,7 @@ def end(folder: Path) -> None:
 def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
     """The lead's machine with server and run folder, and a folder a hospital; every process started by its owner."""
     folder = tmp_path_factory.mktemp("prod")
-    source = write_run(folder / "source")
+    source = write_run(folder / "source", training={"rounds": 2, "local_steps": 150})  # long enough to be killed in
     prepare_run(source)
     port = free_port()
     lead = Lead(folder / "lead", port)
@@ -97,6 +103,43 @@ def test_training_and_audit_from_the_servers_machine(federation: Federation) -> 
     after = {process.pid for process in psutil.process_iter() if str(federation.folder) in str(command_line(process))}
     assert before <= after  # nothing of it was stopped, or started
     assert {psutil.Process(pid).status() for pid in before} & {psutil.STATUS_ZOMBIE} == set()
+
+
+def waited_for(kit: Path, command: subprocess.Popen[bytes]) -> str:
+    """NVFlare's identifier of the job that a command submitted and waits for."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        assert command.poll() is None
+        for process in psutil.process_iter():
+            words = command_line(process)
+            if {"job", "wait", str(kit)} <= words:
+                listed = process.cmdline()
+                return listed[listed.index("wait") + 1]
+        time.sleep(0.1)
+    raise AssertionError("no job was submitted")
+
+
+def test_resume_ends_the_job_that_a_killed_command_left_and_no_other(federation: Federation) -> None:
+    run, options = federation.run, ["--env", "prod", "--kit", str(federation.kit)]
+    admin = Admin(federation.kit.resolve(), Nvflare(federation.folder / "home", federation.folder / "logs"))
+    study = run.study()
+    other = export(Job("train", study, SITES, "1" * 32, 1), federation.folder / "other")
+    meta = other / "meta.json"  # a job that waits for what nobody has
+    meta.write_text(meta.read_text().replace('"resource_spec": {}', '"resource_spec": {"east": {"num_of_gpus": 99}}'))
+    assert "num_of_gpus" in meta.read_text()
+    others = admin.submit(other)
+    command = subprocess.Popen([str(VENV / "bin/fedsynth"), "train", str(run.path), *options])
+    left = waited_for(federation.kit.resolve(), command)
+    command.kill()
+    command.wait()
+    told = CliRunner().invoke(app, ["train", str(run.path), *options, "--resume"])
+    assert told.exit_code == 0, told.stderr
+    assert f"job {left} of a command that was ended" in told.stderr
+    assert admin.meta(left)["status"] == "FINISHED:ABORTED"
+    assert admin.meta(others)["status"] == "SUBMITTED"
+    admin.end(others, 10)
+    assert read_json(run.training_file)["status"] == "done"
+    assert run.server.result("train")["nvflare_job"] not in (left, others)
 
 
 def test_private_keys_never_left_their_party(federation: Federation) -> None:
