@@ -30,16 +30,17 @@ import torch
 from benchmarks.hospitals import Hospitals, all_simulated, load_hospitals, pooled, run_benchmark, run_parser, site_masks
 from benchmarks.intervals import interval_of, interval_of_mean
 from benchmarks.results import write_result
-from benchmarks.segmentation import REGIONS, dice_of, train_segmenter
 from fl_components.anatomy.field import random_field
 from fl_components.anatomy.sampler import AnatomySampler
 from fl_components.client.train_executor import summarise_contrast
 from fl_components.cohort.subject import Subject
 from fl_components.contrast import paint
+from fl_components.evaluation.scores import REGIONS, score_subjects
 from fl_components.networks.precision import choose_precision
 from fl_components.server.population import ContrastPopulation
 from fl_components.study import Augmentation, Grid, Study
 from fl_components.training.batch import Batch, collate, shuffled_batches
+from fl_components.training.segment import Stage, train_segmenter
 from jobs.output import Talk
 from jobs.run_folder import RunFolder
 from privacy_eval.errors import InputError
@@ -156,8 +157,8 @@ def _train_and_test(study: Study, batches: Iterator[Batch], steps: int, seed: in
                     on_step: Any) -> dict[str, np.ndarray]:  # noqa: ANN401 - a callback
     precision = choose_precision(study.training.precision)
     augmentation = study.training.augmentation or Augmentation()
-    network = train_segmenter(batches, steps, augmentation, study.grid, precision, seed, on_step)
-    return dice_of(network.eval(), test, precision)
+    network = train_segmenter("segresnet", batches, Stage(steps), augmentation, study.grid, precision, seed, on_step)
+    return score_subjects(network, test, study.grid, precision, distances=False).dice
 
 
 def _mean_over_seeds(found: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:

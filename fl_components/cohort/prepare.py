@@ -111,6 +111,11 @@ def place_labels(case: Case, scan: Scan, labels: np.ndarray, grid: Grid) -> np.n
     return _resample(scan.images[:1], labels, np.ones(labels.shape, bool), _from(everywhere, to_voxel), grid.shape)[1]
 
 
+def voxels_on_grid(case: Case, scan: Scan, grid: Grid) -> np.ndarray:
+    """Where `place_scan` puts a scan's voxels: 4×4, its voxel indices to the grid's (arguments as `place_labels`)."""
+    return np.linalg.inv(_placement(_given(case, scan)[1], scan.affine, grid)[1])
+
+
 def _given(case: Case, scan: Scan) -> tuple[np.ndarray, np.ndarray]:
     """Labels that the scan brings, and its brain: that of its anatomy, or what is bright or tumour."""
     if scan.anatomy is not None:

@@ -9,10 +9,10 @@ from small_run import CONTRAST, prepare_run, small_study, write_run
 
 from benchmarks import simulator_gap
 from benchmarks.hospitals import load_hospitals
-from benchmarks.segmentation import REGIONS
 from benchmarks.simulator_gap import HOSPITALS, PUBLIC, public_batches, public_subject, summarise
 from fl_components.anatomy.sampler import AnatomySampler
 from fl_components.contrast import paint
+from fl_components.evaluation.scores import REGIONS
 from fl_components.server.population import ContrastPopulation
 from fl_components.study import Study
 from fl_components.training.batch import collate

@@ -10,8 +10,8 @@ import pytest
 from benchmarks import quality, simulator_gap
 from benchmarks.layouts import TABLES
 from benchmarks.results import write_result
-from benchmarks.segmentation import REGIONS
 from benchmarks.tables import ROOT, pages, render, rewrite
+from fl_components.evaluation.scores import REGIONS
 from privacy_eval.errors import InputError
 
 

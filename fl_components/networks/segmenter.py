@@ -1,0 +1,74 @@
+"""The segmenters that tell what images are worth: four sequences to rest, necrotic core, oedema, enhancing tumour."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, get_args
+
+import torch
+from monai.networks.nets import PatchDiscriminator, SegResNet, UNet
+from torch import nn
+from torch.nn import functional as F
+
+from fl_components.vocabulary import SEQUENCES, TUMOUR
+
+Architecture = Literal["segresnet", "pix2pix"]
+"""MONAI's SegResNet, or a U-Net that is trained against a patch discriminator, as pix2pix is."""
+ARCHITECTURES: Final[tuple[Architecture, ...]] = get_args(Architecture)
+
+CLASSES: Final = (0, *TUMOUR)
+"""Anatomy label of each of a segmenter's classes; class 0 is everything that is not tumour."""
+
+_DIVISOR: Final = 8
+_NORM: Final = ("INSTANCE", {"affine": True})
+
+
+class Padded(nn.Module):
+    """A network on grids of any size: padded with 0 to sides that it can halve, its scores cropped again."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(B, 4, X, Y, Z) in [0, 1] to (B, 4, X, Y, Z) scores of `CLASSES`."""
+        shape = images.shape[2:]
+        # At least two voxels a side at the coarsest level, or there is nothing to normalise by.
+        padding = [amount for length in reversed(shape)
+                   for amount in (0, max(-length % _DIVISOR, 2 * _DIVISOR - length))]
+        scores: torch.Tensor = self.network(F.pad(images, padding))
+        return scores[:, :, :shape[0], :shape[1], :shape[2]]
+
+
+def build_segmenter(architecture: Architecture, seed: int) -> nn.Module:
+    """An untrained segmenter, the same for the same seed: (B, 4, X, Y, Z) images to as many scores of `CLASSES`.
+
+    "segresnet" is MONAI's SegResNet (Myronenko 2018, arXiv 1810.11654) in its smallest form, "pix2pix" a U-Net with
+    skips (Isola et al. 2017, arXiv 1611.07004; Shin et al. 2018, arXiv 1807.10225, used it in 3D for MRI → label). Both
+    normalise by instance: no running statistics, which would carry a site's population out with the weights, and
+    no group normalisation, whose backward pass takes most of the time on a CPU.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if architecture == "segresnet":
+            return Padded(SegResNet(
+                init_filters=8, in_channels=len(SEQUENCES), out_channels=len(CLASSES), blocks_down=(1, 1, 1),
+                blocks_up=(1, 1), norm=_NORM))
+        return Padded(UNet(
+            spatial_dims=3, in_channels=len(SEQUENCES), out_channels=len(CLASSES), channels=(8, 16, 32, 64),
+            strides=(1, 2, 2), act="LEAKYRELU", norm=_NORM))
+
+
+def build_critic(seed: int) -> nn.Module:
+    """pix2pix's discriminator: (B, 8, X, Y, Z), images and class probabilities, to scores of patches, high for real.
+
+    It has seen scans and their masks: like the GAN's discriminator it never leaves its site.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        critic = PatchDiscriminator(
+            spatial_dims=3, channels=8, in_channels=len(SEQUENCES) + len(CLASSES), out_channels=1, num_layers_d=2,
+            norm=_NORM)
+        for module in critic.modules():
+            if isinstance(module, nn.Conv3d):  # MONAI starts at N(0, .02), from which a short training never leaves
+                module.reset_parameters()
+        return critic
