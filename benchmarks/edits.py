@@ -6,7 +6,7 @@ For sampled anatomies of the demo's grid, and for the same as if they were given
 they were made), each kind of edit is made once: volume and distance asked and made, the share of the brain's voxels
 whose label changed beyond the edit's reach (20 mm around the tumour before and after), fluid of the ventricles after
 over before. Edits that are refused are counted. With a trained run, the share of voxels changed beyond reach in the
-images too, normalisation held and not, and one picture of each kind in docs/images/edits.
+images too, and one picture of each kind in docs/images/edits.
 """
 
 from __future__ import annotations
@@ -31,8 +31,7 @@ from fl_components.anatomy.sampler import AnatomySampler, SampledAnatomy
 from fl_components.json_file import read_json
 from fl_components.networks.build import build_generator, load_weights
 from fl_components.networks.precision import choose_precision
-from fl_components.networks.render import render
-from fl_components.networks.render_pair import render_pair
+from fl_components.networks.render import render_pair
 from fl_components.server.population import ContrastPopulation
 from fl_components.study import PRESETS, Grid
 from fl_components.vocabulary import BACKGROUND, TUMOUR
@@ -141,7 +140,7 @@ def restoring(samples: list[SampledAnatomy], grid: Grid) -> dict[str, Any]:
 
 
 def rendered(run: RunFolder, samples: list[SampledAnatomy]) -> list[dict[str, Any]]:
-    """Share of the brain's voxels beyond reach that the edit changed in the images, normalisation held and free."""
+    """Share of the brain's voxels beyond reach that the edit changed in the images."""
     import torch
 
     study = run.study()
@@ -160,13 +159,9 @@ def rendered(run: RunFolder, samples: list[SampledAnatomy]) -> list[dict[str, An
                 continue
             pair = edited.before, edited.after
             contrast = population.draw(np.concatenate(pair), np.random.default_rng(number))
-            seeded = [torch.Generator().manual_seed(number) for _ in range(2)]
-            held = render_pair(generator, *pair, contrast, seeded[0], precision)
-            free = held[0], render(generator, pair[1], contrast, seeded[1], precision)
-            shares.append([images_changed_beyond_reach(images, *pair, study.grid.spacing_mm)
-                           for images in (held, free)])
-        values = np.array(shares)
-        rows.append({"edit": kind, "held": interval_of_mean(values[:, 0]), "free": interval_of_mean(values[:, 1])})
+            images = render_pair(generator, *pair, contrast, torch.Generator().manual_seed(number), precision)
+            shares.append(images_changed_beyond_reach(images, *pair, study.grid.spacing_mm))
+        rows.append({"edit": kind, "changed": interval_of_mean(np.array(shares))})
     return rows
 
 

@@ -164,7 +164,7 @@ TABLES: Final[dict[str, Layout]] = {
         "around_left_alone": "as before, around it, push not undone", "push_error": "error of the push",
         "push_error_mean": "error of the mean push"})), _MEAN),
     "edits_rendered": Layout("edits", ("rendered", Rows(), Columns({
-        "edit": "edit", "held": "normalisation held", "free": "normalisation free"})), _MEAN),
+        "edit": "edit", "changed": "changed beyond reach"})), _MEAN),
     "membership": Layout("membership", (Rows("generator", ("demo", "memorising")), Rows("attack"), Columns({
         "": "AUC", "n_members": "members", "n_holdout": "holdout", "p_value": "p"})),
         "AUC (95 % interval), one-sided p"),

@@ -52,13 +52,15 @@ class CohortSettings(Settings):
 
 
 class NetworkSettings(Settings):
-    """Capacity of the conditional GAN."""
+    """Capacity of the conditional GAN. With `coordinates` it is told where on the grid each voxel lies, which a patch
+    alone does not show."""
 
     generator_channels: tuple[Count, ...] = Field(min_length=2)
     discriminator_channels: Count
     discriminator_layers: Count = 2
     latent_size: Count = 16
     contrast_input: bool = True
+    coordinates: bool = False
 
 
 class Augmentation(Settings):
@@ -72,11 +74,12 @@ class Augmentation(Settings):
 
 
 class TrainingSettings(Settings):
-    """The recipe of local training and its length."""
+    """The recipe of local training and its length. A step is on a `patch` of so many voxels, or on the whole grid."""
 
     rounds: Count
     local_steps: Count
     batch_size: Count = 1
+    patch: tuple[Count, Count, Count] | None = None
     generator_rate: Positive = 4e-4
     discriminator_rate: Positive = 2e-4
     l1_weight: float = Field(default=5.0, ge=0)
@@ -213,7 +216,7 @@ class Study(SettingsFile):
     """One consortium's agreement. `sites` gives each site's public weight in the average."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
-    preset: Literal["tiny", "small", "paper"]
+    preset: Literal["tiny", "small", "paper", "brats"]
     seed: int = Field(ge=0)
     sites: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")], Positive] = Field(min_length=1)
     grid: Grid
@@ -233,7 +236,23 @@ class Study(SettingsFile):
         study = super().parse(_overlay(preset, data), origin)
         if problem := study.federation.misfit(len(study.sites)):
             raise InputError(f"{origin}: key 'federation': {problem}")
+        if problem := study.patch_misfit():
+            raise InputError(f"{origin}: key 'training.patch': {problem}")
         return study
+
+    def patch_misfit(self) -> str | None:
+        """What of the training's patch does not go with the rest, in one line; None if all does."""
+        patch, least = self.training.patch, 4 * 2 ** self.network.discriminator_layers
+        if patch is None:
+            return None
+        if any(size > whole for size, whole in zip(patch, self.grid.shape, strict=True)):
+            return f"{list(patch)} exceeds the grid's {list(self.grid.shape)}; make it smaller or leave it out"
+        if min(patch) < least:
+            return (f"{list(patch)}, expected at least {least} voxels along each axis, of which the discriminator's "
+                    f"{self.network.discriminator_layers} layers leave enough to judge; make it larger")
+        if self.privacy.private:
+            return "found one in a private study, whose steps take whole subjects; leave it out"
+        return None
 
     @classmethod
     def from_file(cls, path: Path) -> Self:
@@ -276,5 +295,12 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
         "network": {"generator_channels": (32, 64, 128, 192), "discriminator_channels": 32, "discriminator_layers": 3},
         "training": {"rounds": 50, "local_steps": 500},
         "federation": {"update_norm_bound": 50.0},  # 120 of its steps on simulated subjects measured 5.3
+    },
+    "brats": {  # the grid that BraTS publishes its volumes on, 240×240×155 at 1 mm; trained by patches on a GPU
+        "grid": {"shape": (240, 240, 155), "spacing_mm": 1.0},
+        "network": {"generator_channels": (32, 64, 128, 192), "discriminator_channels": 32, "discriminator_layers": 3,
+                    "coordinates": True},
+        "training": {"rounds": 50, "local_steps": 500, "patch": (96, 96, 96)},
+        "federation": {"update_norm_bound": 50.0},
     },
 }

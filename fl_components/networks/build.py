@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from fl_components.networks.conditions import Shape
 from fl_components.networks.discriminator import Discriminator
 from fl_components.networks.generator import Generator
 from fl_components.networks.public_start import begin_publicly
-from fl_components.study import NetworkSettings, Study
+from fl_components.study import Study
 
 Weights = dict[str, np.ndarray]
 """A generator's parameters by name, float32."""
@@ -22,17 +23,16 @@ def build_generator(study: Study) -> Generator:
     Raises:
         InputError: if nobody has trained one of the study's sizes publicly.
     """
-    generator = build_networks(study.network, study.seed)[0]
+    generator = build_networks(study, study.seed)[0]
     return begin_publicly(generator, "generator", study.network) if starts_publicly(study) else generator
 
 
 def build_discriminator(study: Study, seed: int) -> Discriminator:
     """The study's discriminator; each site starts its own from its own seed, or all from the publicly trained one."""
-    network = study.network
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        fresh = Discriminator(network.discriminator_channels, network.discriminator_layers, network.contrast_input)
-    return begin_publicly(fresh, "discriminator", network) if starts_publicly(study) else fresh
+        fresh = _discriminator(study)
+    return begin_publicly(fresh, "discriminator", study.network) if starts_publicly(study) else fresh
 
 
 def starts_publicly(study: Study) -> bool:
@@ -40,13 +40,13 @@ def starts_publicly(study: Study) -> bool:
     return study.privacy.private and study.privacy.trains != "scratch"
 
 
-def build_networks(network: NetworkSettings, seed: int) -> tuple[Generator, Discriminator]:
-    """Untrained networks, the same for the same seed."""
+def build_networks(study: Study, seed: int) -> tuple[Generator, Discriminator]:
+    """Untrained networks of the study's sizes, the same for the same seed."""
+    network = study.network
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        generator = Generator(network.generator_channels, network.latent_size, network.contrast_input)
-        return generator, Discriminator(network.discriminator_channels, network.discriminator_layers,
-                                        network.contrast_input)
+        return Generator(network.generator_channels, network.latent_size, network.contrast_input,
+                         _extent(study)), _discriminator(study)
 
 
 def weights_of(generator: Generator) -> Weights:
@@ -63,5 +63,15 @@ def load_weights(generator: Generator, weights: Weights) -> Generator:
 
 def declared_shapes(study: Study) -> dict[str, tuple[int, ...]]:
     """Name and shape of every tensor of the generator: the one list of tensors that may leave a site."""
-    generator = build_networks(study.network, study.seed)[0]
+    generator = build_networks(study, study.seed)[0]
     return {name: tuple(tensor.shape) for name, tensor in generator.state_dict().items()}
+
+
+def _discriminator(study: Study) -> Discriminator:
+    network = study.network
+    return Discriminator(network.discriminator_channels, network.discriminator_layers, network.contrast_input,
+                         _extent(study))
+
+
+def _extent(study: Study) -> Shape | None:
+    return study.grid.shape if study.network.coordinates else None

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import torch
 from torch.nn import functional as F
 
 from fl_components.vocabulary import N_LABELS, N_TISSUES, SEQUENCES
+
+Shape = tuple[int, int, int]
+ORIGIN: Final[Shape] = (0, 0, 0)
 
 
 def one_hot(labels: torch.Tensor) -> torch.Tensor:
@@ -25,3 +30,19 @@ def paint(anatomy: torch.Tensor, contrast: torch.Tensor) -> torch.Tensor:
     """
     means = contrast[:, : N_TISSUES * len(SEQUENCES)].unflatten(1, (N_TISSUES, len(SEQUENCES)))
     return torch.einsum("blxyz,blc->bcxyz", anatomy[:, 1:], means)
+
+
+def positions(like: torch.Tensor, origin: Shape, extent: Shape) -> torch.Tensor:
+    """Where the voxels of a patch lie on the study's grid, which is centred on the template's brain.
+
+    Args:
+        like: (B, …, X, Y, Z), of whose batch, sizes and device the result is.
+        origin: index of the patch's first voxel.
+        extent: the grid's shape.
+
+    Returns:
+        (B, 3, X, Y, Z) float32: -1 at the first voxel of the grid along an axis, 1 at the last.
+    """
+    axes = [2 * (torch.arange(size, device=like.device) + first) / max(whole - 1, 1) - 1
+            for size, first, whole in zip(like.shape[2:], origin, extent, strict=True)]
+    return torch.stack(torch.meshgrid(*axes, indexing="ij")).expand(len(like), -1, -1, -1, -1)

@@ -9,7 +9,7 @@ from monai.networks.nets import PatchDiscriminator
 from torch import nn
 from torch.nn import functional as F
 
-from fl_components.networks.conditions import paint
+from fl_components.networks.conditions import ORIGIN, Shape, paint, positions
 from fl_components.vocabulary import N_LABELS, SEQUENCES
 
 RESIDUAL_GAIN: Final = 8.0
@@ -27,23 +27,28 @@ class Discriminator(nn.Module):
         channels: features of the first layer; each further layer doubles them.
         layers: strided layers, which set the patch's size.
         contrast_input: whether the contrast is used.
+        extent: shape of the study's grid, if the network is told where on it a voxel lies.
     """
 
-    def __init__(self, channels: int, layers: int, contrast_input: bool = True) -> None:
+    def __init__(self, channels: int, layers: int, contrast_input: bool = True, extent: Shape | None = None) -> None:
         super().__init__()
         self.contrast_input = contrast_input
+        self.extent = extent
+        places = 0 if extent is None else len(extent)
         self.patches = PatchDiscriminator(
-            spatial_dims=3, channels=channels, in_channels=2 * len(SEQUENCES) + N_LABELS, out_channels=1,
+            spatial_dims=3, channels=channels, in_channels=2 * len(SEQUENCES) + N_LABELS + places, out_channels=1,
             num_layers_d=layers, norm=("INSTANCE", {"affine": True}))
         for module in self.patches.modules():
             if isinstance(module, nn.Conv3d):  # MONAI starts at N(0, .02), from which a short training never leaves
                 module.reset_parameters()
 
-    def forward(self, images: torch.Tensor, anatomy: torch.Tensor, contrast: torch.Tensor) -> torch.Tensor:
-        """Score every patch: (B, 1, …), high for real."""
+    def forward(self, images: torch.Tensor, anatomy: torch.Tensor, contrast: torch.Tensor,
+                origin: Shape = ORIGIN) -> torch.Tensor:
+        """Score every patch: (B, 1, …), high for real. What is scored begins at voxel `origin` of the grid."""
         reference = paint(anatomy, contrast) if self.contrast_input else _local_mean(images)
         residual = RESIDUAL_GAIN * (images - reference)
-        return self.patches(torch.cat([images, residual, anatomy], dim=1))[-1]
+        places = [] if self.extent is None else [positions(anatomy, origin, self.extent)]
+        return self.patches(torch.cat([images, residual, anatomy, *places], dim=1))[-1]
 
 
 def _local_mean(images: torch.Tensor) -> torch.Tensor:

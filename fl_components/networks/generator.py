@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from fl_components.contrast import VECTOR_SIZE
-from fl_components.networks.conditions import paint
+from fl_components.networks.conditions import ORIGIN, Shape, paint, positions
 from fl_components.vocabulary import N_LABELS, SEQUENCES
 
 TEXTURE_CHANNELS = 2
@@ -32,22 +32,24 @@ def draw_noise(batch: int, latent_size: int, shape: tuple[int, int, int], rng: t
 
 
 class ModulatedConv(nn.Module):
-    """3×3×3 convolution, instance normalisation without running statistics, then scale and shift by the style.
+    """3×3×3 convolution, normalisation over the channels of each voxel, then scale and shift by the style.
 
-    Modulation after Perez et al. 2018 (FiLM, arXiv 1709.07871). Running statistics would carry a site's
-    population out with the weights.
+    Modulation after Perez et al. 2018 (FiLM, arXiv 1709.07871). Statistics over the volume would tint one end of a
+    brain by a tumour at the other, differ between a patch and the whole, and, kept, carry a site's population out
+    with the weights; those of one voxel (layer normalisation, Ba et al. 2016, arXiv 1607.06450) do none of it.
     """
 
     def __init__(self, inputs: int, outputs: int, style_size: int, stride: int = 1) -> None:
         super().__init__()
         self.conv = nn.Conv3d(inputs, outputs, 3, stride=stride, padding=1)
-        self.norm = nn.InstanceNorm3d(outputs)
         self.modulation = nn.Linear(style_size, 2 * outputs)
 
     def forward(self, features: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
         """(B, inputs, …), (B, style_size) to (B, outputs, …)."""
         scale, shift = self.modulation(style)[:, :, None, None, None].chunk(2, dim=1)
-        return F.leaky_relu(self.norm(self.conv(features)) * (1 + scale) + shift, 0.2)
+        found = self.conv(features)
+        normalised = F.layer_norm(found.movedim(1, -1), found.shape[1:2]).movedim(-1, 1)
+        return F.leaky_relu(normalised * (1 + scale) + shift, 0.2)
 
 
 class Generator(nn.Module):
@@ -61,18 +63,22 @@ class Generator(nn.Module):
         channels: features per resolution level, finest first.
         latent_size: length of the style noise.
         contrast_input: whether the contrast vector is used.
+        extent: shape of the study's grid, if the network is told where on it a voxel lies.
     """
 
-    def __init__(self, channels: tuple[int, ...], latent_size: int, contrast_input: bool = True) -> None:
+    def __init__(self, channels: tuple[int, ...], latent_size: int, contrast_input: bool = True,
+                 extent: Shape | None = None) -> None:
         super().__init__()
         self.latent_size = latent_size
         self.contrast_input = contrast_input
+        self.extent = extent
         painted = len(SEQUENCES) if contrast_input else 0
         style_size = 2 * channels[-1]
         self.embed = nn.Sequential(
             nn.Linear(latent_size + (VECTOR_SIZE if contrast_input else 0), style_size), nn.LeakyReLU(0.2),
             nn.Linear(style_size, style_size), nn.LeakyReLU(0.2))
-        self.stem = ModulatedConv(N_LABELS + painted + TEXTURE_CHANNELS, channels[0], style_size)
+        places = 0 if extent is None else len(extent)
+        self.stem = ModulatedConv(N_LABELS + painted + TEXTURE_CHANNELS + places, channels[0], style_size)
         pairs = list(pairwise(channels))
         self.down = nn.ModuleList(ModulatedConv(fine, coarse, style_size, stride=2) for fine, coarse in pairs)
         self.middle = ModulatedConv(channels[-1], channels[-1], style_size)
@@ -81,22 +87,21 @@ class Generator(nn.Module):
         with torch.no_grad():  # start near the painted anatomy: what is left to learn is what the lookup table lacks
             self.head.weight *= 0.1
 
-    def forward(self, anatomy: torch.Tensor, contrast: torch.Tensor, noise: Noise) -> torch.Tensor:
+    def forward(self, anatomy: torch.Tensor, contrast: torch.Tensor, noise: Noise,
+                origin: Shape = ORIGIN) -> torch.Tensor:
         """Make images.
 
         Args:
-            anatomy: (B, 7, X, Y, Z) one-hot.
+            anatomy: (B, 7, X, Y, Z) one-hot; the whole grid or a patch.
             contrast: (B, 30) contrast vectors.
             noise: see `draw_noise`.
+            origin: index on the grid of the patch's first voxel.
 
         Returns:
             (B, 4, X, Y, Z) float32, about [0, 1] in the brain, exactly 0 in the background.
         """
-        painted = paint(anatomy, contrast) if self.contrast_input else anatomy[:, :0]
-        conditions = [noise.style, contrast] if self.contrast_input else [noise.style]
-        style = self.embed(torch.cat(conditions, dim=1))
-        features = self.stem(torch.cat([anatomy, painted, noise.texture], dim=1), style)
-        skips = []
+        style = self.style(contrast, noise.style)
+        skips, features = [], self.stem(self.inputs(anatomy, contrast, noise.texture, origin), style)
         for block in self.down:
             skips.append(features)
             features = block(features, style)
@@ -105,7 +110,23 @@ class Generator(nn.Module):
             skip = skips.pop()
             features = F.interpolate(features, size=skip.shape[2:], mode="nearest")
             features = block(torch.cat([features, skip], dim=1), style)
-        images = self.head(torch.cat([features, noise.texture], dim=1)).float()
+        return self.images(features, anatomy, contrast, noise.texture)
+
+    def style(self, contrast: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
+        """What modulates every block: (B, style_size)."""
+        return self.embed(torch.cat([style, contrast] if self.contrast_input else [style], dim=1))
+
+    def inputs(self, anatomy: torch.Tensor, contrast: torch.Tensor, texture: torch.Tensor,
+               origin: Shape) -> torch.Tensor:
+        """What the first block reads, voxel by voxel."""
+        painted = [paint(anatomy, contrast)] if self.contrast_input else []
+        places = [] if self.extent is None else [positions(anatomy, origin, self.extent)]
+        return torch.cat([anatomy, *painted, texture, *places], dim=1)
+
+    def images(self, features: torch.Tensor, anatomy: torch.Tensor, contrast: torch.Tensor,
+               texture: torch.Tensor) -> torch.Tensor:
+        """What the last block's features become: (B, 4, X, Y, Z)."""
+        images = self.head(torch.cat([features, texture], dim=1)).float()
         if self.contrast_input:
-            images = images + painted
+            images = images + paint(anatomy, contrast)
         return images * (1 - anatomy[:, :1])

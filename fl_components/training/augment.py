@@ -8,13 +8,15 @@ from torch.nn import functional as F
 from fl_components.anatomy.deform import affine_matrix
 from fl_components.study import Augmentation, Grid
 from fl_components.training.batch import Batch
+from fl_components.training.window import Window
 from fl_components.vocabulary import N_LABELS, N_TISSUES, SEQUENCES
 
 _COARSE = 5
 """Control points an axis of the elastic warp: smooth over about a quarter of the brain."""
 
 
-def augment(batch: Batch, settings: Augmentation, grid: Grid, rng: torch.Generator) -> Batch:
+def augment(batch: Batch, settings: Augmentation, grid: Grid, rng: torch.Generator,
+            window: Window | None = None) -> Batch:
     """One random warp (flip, affine, elastic) of images and anatomy, then a contrast jitter carried into the contrast.
 
     Args:
@@ -22,25 +24,29 @@ def augment(batch: Batch, settings: Augmentation, grid: Grid, rng: torch.Generat
         settings: strengths; see `Augmentation`.
         grid: gives the millimetres of a voxel.
         rng: source of every draw.
+        window: the part of the warped grid that is wanted; all of it if None.
 
     Returns:
         A new batch; images stay 0 wherever the warped anatomy is background.
     """
-    sampling = _random_warp(len(batch.labels), settings, grid, rng)
+    sampling = _random_warp(len(batch.labels), settings, grid, rng, window or Window.whole(grid))
     images = F.grid_sample(batch.images, sampling, align_corners=True, padding_mode="zeros")
     labels = F.grid_sample(batch.labels[:, None].float(), sampling, mode="nearest", align_corners=True)[:, 0].long()
     return _jitter_contrast(Batch(images * (labels > 0)[:, None], labels, batch.contrast), settings, rng)
 
 
-def _random_warp(count: int, settings: Augmentation, grid: Grid, rng: torch.Generator) -> torch.Tensor:
+def _random_warp(count: int, settings: Augmentation, grid: Grid, rng: torch.Generator,
+                 window: Window) -> torch.Tensor:
     """Sampling positions for `grid_sample`: (B, X, Y, Z, 3) in [-1, 1], last axis in the order (z, y, x)."""
     half_mm = torch.tensor([(n - 1) * grid.spacing_mm / 2 for n in grid.shape])
-    axes = [torch.linspace(-float(half), float(half), n) for half, n in zip(half_mm, grid.shape, strict=True)]
-    positions = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
+    axes = [torch.linspace(-float(half), float(half), n)[part]
+            for half, n, part in zip(half_mm, grid.shape, window.slices, strict=True)]
+    still = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
     matrices = torch.stack([_random_affine(settings, rng) for _ in range(count)])
-    moved = torch.einsum("xyzi,bji->bxyzj", positions, matrices)
+    moved = torch.einsum("xyzi,bji->bxyzj", still, matrices)
     coarse = torch.randn(count, 3, _COARSE, _COARSE, _COARSE, generator=rng) * settings.elastic_mm
-    elastic = F.interpolate(coarse, size=grid.shape, mode="trilinear", align_corners=True)
+    where = (still / half_mm).flip(-1).expand(count, -1, -1, -1, -1)
+    elastic = F.grid_sample(coarse, where, align_corners=True, padding_mode="border")
     return ((moved + elastic.movedim(1, -1)) / half_mm).flip(-1)
 
 

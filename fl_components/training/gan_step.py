@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from monai.losses import PatchAdversarialLoss
 
-from fl_components.networks.conditions import one_hot
+from fl_components.networks.conditions import ORIGIN, Shape, one_hot
 from fl_components.networks.discriminator import Discriminator
 from fl_components.networks.generator import Generator, Noise, draw_noise
 from fl_components.networks.precision import Precision
@@ -44,18 +44,18 @@ class GanStep:
         self.discriminator_optimiser = torch.optim.Adam(discriminator.parameters(), settings.discriminator_rate, betas)
         self.adversarial = PatchAdversarialLoss(criterion="least_squares")
 
-    def __call__(self, batch: Batch, rng: torch.Generator) -> Losses:
-        """One update of the discriminator, then one of the generator."""
+    def __call__(self, batch: Batch, rng: torch.Generator, origin: Shape = ORIGIN) -> Losses:
+        """One update of the discriminator, then one of the generator, on subjects or patches that begin at `origin`."""
         anatomy = self.precision.lay_out(one_hot(batch.labels))
         real = self.precision.lay_out(batch.images)
         contrast = batch.contrast.to(self.precision.device)
         noise = self._noise(batch, rng)
         with self.precision.autocast():
-            fake = self.generator(anatomy, contrast, noise)
-        discriminator_loss = self._step_discriminator(real, fake.detach(), anatomy, contrast)
+            fake = self.generator(anatomy, contrast, noise, origin)
+        discriminator_loss = self._step_discriminator(real, fake.detach(), anatomy, contrast, origin)
         self.discriminator.requires_grad_(False)
         with self.precision.autocast():
-            scores = self.discriminator(fake, anatomy, contrast)
+            scores = self.discriminator(fake, anatomy, contrast, origin)
         adversarial = self.adversarial(scores.float(), target_is_real=True, for_discriminator=False)
         l1 = brain_l1(fake, real, anatomy)
         self.generator_optimiser.zero_grad(set_to_none=True)
@@ -65,10 +65,10 @@ class GanStep:
         return Losses(l1.item(), adversarial.item(), discriminator_loss)
 
     def _step_discriminator(self, real: torch.Tensor, fake: torch.Tensor, anatomy: torch.Tensor,
-                            contrast: torch.Tensor) -> float:
+                            contrast: torch.Tensor, origin: Shape) -> float:
         with self.precision.autocast():
-            on_real = self.discriminator(real, anatomy, contrast)
-            on_fake = self.discriminator(fake, anatomy, contrast)
+            on_real = self.discriminator(real, anatomy, contrast, origin)
+            on_fake = self.discriminator(fake, anatomy, contrast, origin)
         loss = 0.5 * (self.adversarial(on_real.float(), target_is_real=True, for_discriminator=True)
                       + self.adversarial(on_fake.float(), target_is_real=False, for_discriminator=True))
         self.discriminator_optimiser.zero_grad(set_to_none=True)

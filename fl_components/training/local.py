@@ -17,6 +17,7 @@ from fl_components.training.augment import augment
 from fl_components.training.batch import shuffled_batches
 from fl_components.training.gan_step import GanStep, Losses
 from fl_components.training.states import load_state, save_state
+from fl_components.training.window import Window
 
 
 class LocalResult(NamedTuple):
@@ -74,9 +75,10 @@ class LocalTrainer:
         settings = self.study.training
         history: list[Losses] = []
         for batch in shuffled_batches(self.members, settings.batch_size, rng):
-            if settings.augmentation is not None:
-                batch = augment(batch, settings.augmentation, self.study.grid, rng)
-            history.append(step(batch, rng))
+            window = Window.draw(self.study.grid, settings.patch, rng)
+            batch = window.cut(batch) if settings.augmentation is None else augment(
+                batch, settings.augmentation, self.study.grid, rng, window)
+            history.append(step(batch, rng, window.origin))
             if on_step is not None:
                 on_step(len(history))
             if len(history) == steps:

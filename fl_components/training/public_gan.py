@@ -58,7 +58,7 @@ def train_publicly(study: Study, seed: int, steps: int,
     """
     torch.manual_seed(seed)
     rng = torch.Generator().manual_seed(seed + 1)
-    generator, discriminator = build_networks(study.network, seed)
+    generator, discriminator = build_networks(study, seed)
     step = GanStep(generator, discriminator, study.training, choose_precision(study.training.precision))
     subjects = PublicSubjects(study.grid, POOL, seed, study.synthesis.tumour_share)
     for done in range(1, steps + 1):

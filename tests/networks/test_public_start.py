@@ -34,7 +34,7 @@ def test_the_shipped_start_is_every_partys_whatever_the_seed() -> None:
 
 def test_a_study_from_scratch_or_without_an_epsilon_begins_at_its_seed() -> None:
     for study in (Study.parse(TINY, "t"), private(TINY, "scratch")):
-        fresh = build_networks(study.network, study.seed)[0].state_dict()
+        fresh = build_networks(study, study.seed)[0].state_dict()
         assert all(torch.equal(value, fresh[name]) for name, value in build_generator(study).state_dict().items())
 
 

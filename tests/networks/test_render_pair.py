@@ -7,8 +7,7 @@ import torch
 from fl_components.contrast import Contrast
 from fl_components.networks.generator import Generator
 from fl_components.networks.precision import choose_precision
-from fl_components.networks.render import render
-from fl_components.networks.render_pair import render_pair
+from fl_components.networks.render import render, render_pair
 
 SHAPE = (8, 8, 64)
 
@@ -42,25 +41,17 @@ def test_before_is_what_rendering_it_alone_gives(generator: Generator) -> None:
     np.testing.assert_array_equal(first, alone)
 
 
-def test_no_edit_changes_no_voxel_beyond_rounding(generator: Generator) -> None:
+def test_no_edit_changes_no_voxel(generator: Generator) -> None:
     before, _ = anatomies()
     first, second = render_pair(generator, before, before, contrast(), torch.Generator().manual_seed(1),
                                 choose_precision("float32"))
-    np.testing.assert_allclose(first, second, atol=1e-5)
+    np.testing.assert_array_equal(first, second)
 
 
-def test_far_from_the_edit_nothing_changes_though_it_would_with_its_own_normalisation(generator: Generator) -> None:
+def test_beyond_the_networks_sight_of_the_edit_nothing_changes(generator: Generator) -> None:
     before, after = anatomies()
-    precision = choose_precision("float32")
-    first, second = render_pair(generator, before, after, contrast(), torch.Generator().manual_seed(1), precision)
-    own = render(generator, after, contrast(), torch.Generator().manual_seed(1), precision)
-    far = np.s_[:, :, :, 40:]
-    np.testing.assert_allclose(first[far], second[far], atol=1e-5)
-    assert np.abs(first[far] - own[far]).max() > 1e-3
+    first, second = render_pair(generator, before, after, contrast(), torch.Generator().manual_seed(1),
+                                choose_precision("float32"))
+    sight = 12  # voxels: of two levels, one convolution after the other
+    np.testing.assert_allclose(first[..., 6 + sight:], second[..., 6 + sight:], atol=1e-6)
     assert np.abs(first - second)[:, 2:6, 2:6, 2:6].mean() > 0.01
-
-
-def test_the_hooks_are_gone_afterwards(generator: Generator) -> None:
-    before, after = anatomies()
-    render_pair(generator, before, after, contrast(), torch.Generator().manual_seed(1), choose_precision("float32"))
-    assert not any(layer._forward_hooks for layer in generator.modules())
