@@ -30,8 +30,8 @@ import torch
 from benchmarks.central import central_training
 from benchmarks.results import write_result
 from benchmarks.small_hospital import draw_subjects, painted_images, population_of, public_anatomies, small_study
-from fl_components.client.audit_executor import images_of
 from fl_components.client.generator_errors import generator_errors
+from fl_components.client.images_sent import images_of
 from fl_components.cohort.subject import Subject
 from fl_components.networks.build import Weights, build_generator, load_weights
 from fl_components.networks.embedding import EmbeddingSpace

@@ -62,17 +62,22 @@ class EgressPolicy(Settings):
     `audit_epsilon` is what noised audit answers may cost each of its patients in all, members and holdout alike, over
     every study that writes into the site's ledger; at 0 nothing leaves for the audit of a study that claims an ε.
 
+    The tasks of the job "evaluate" are allowed by name alone: none of them is among the defaults. No mean over fewer
+    test subjects than `minimum_test_subjects` leaves.
+
     `epsilon` at `delta` is what everything may cost each member in all, training and summaries too. With it, nothing
     leaves for a study that claims no ε; without it, nothing for one that does.
     """
 
-    tasks: tuple[Literal["summarise", "train_keys", "train", "train_reveal", "audit_keys", "audit"], ...] = (
+    tasks: tuple[Literal["summarise", "train_keys", "train", "train_reveal", "audit_keys", "audit",
+                         "evaluate_release", "segment", "segment_scores"], ...] = (
         "summarise", "train_keys", "train", "train_reveal", "audit_keys", "audit")
     maximum_rounds: Count = 1000
     maximum_update_norm: Positive = 100.0
     maximum_message_bytes: Count = 512 * 2**20
     minimum_count: Count = 5
     minimum_subjects: Count = 20
+    minimum_test_subjects: Count = 10
     audit_epsilon: float = Field(default=0.0, ge=0)
     epsilon: float | None = Field(default=None, gt=0)
     delta: float = Field(default=1e-5, gt=0, le=1e-3)

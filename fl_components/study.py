@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from fl_components.evaluation.settings import EvaluationSettings
 from fl_components.privacy import PrivacySettings
 from fl_components.toml_model import Settings, SettingsFile, read_toml
 from privacy_eval.battery import PRIVATE_LIST
@@ -226,6 +227,7 @@ class Study(SettingsFile):
     federation: FederationSettings = FederationSettings()
     synthesis: SynthesisSettings = SynthesisSettings()
     audit: AuditSettings = AuditSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
     canaries: CanarySettings = CanarySettings()
     privacy: PrivacySettings = PrivacySettings()
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from fl_components.cohort.cohort import Cohort
 from fl_components.guard.declaration import audit_setting
 from fl_components.guard.secure_sum import LEAST_SITES
 from fl_components.server.release_manifest import release_digest, verify_release
 from fl_components.study import Study
-from jobs.engine import Engine, Heartbeats, Job, JobFailedError, JobRefusedError, Progress
+from jobs.again import run_again
+from jobs.engine import Engine, Heartbeats, Job
 from jobs.output import Talk
 from jobs.report import report
 from jobs.run_folder import RunFolder
 from jobs.simulation import Simulator
 from privacy_eval.errors import InputError
-
-_TRIES: Final = 3
 
 
 def audit(run: RunFolder, talk: Talk, engine: Engine | None = None) -> dict[str, Any]:
@@ -42,7 +41,7 @@ def audit(run: RunFolder, talk: Talk, engine: Engine | None = None) -> dict[str,
             Cohort.load(site, study)
     title = f"Auditing release {release_digest(run.release)[:12]} at {len(job.sites)} sites"
     with talk.stage(title) as advance, engine:
-        _run(engine, job, talk, lambda beats: advance(*_progress(job, beats)))
+        run_again(engine, job, talk, lambda beats: advance(*_progress(job, beats)))
     return report(run, talk)
 
 
@@ -53,17 +52,6 @@ def _auditors(run: RunFolder, study: Study) -> tuple[str, ...]:
                          f"but an audit's counts leave as sums over at least {LEAST_SITES} sites; train anew with more "
                          "of the study's sites, or agree on a study of those that take part")
     return sites
-
-
-def _run(engine: Engine, job: Job, talk: Talk, on_progress: Progress) -> None:
-    for left in reversed(range(_TRIES)):
-        try:
-            engine.run(job, on_progress)
-            return
-        except JobFailedError as error:
-            if isinstance(error, JobRefusedError) or not left:
-                raise
-            talk.say(f"The audit is submitted again: {error}")
 
 
 def _progress(job: Job, beats: Heartbeats) -> tuple[float, str]:

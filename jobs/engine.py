@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self
 
+from fl_components.evaluation.arms import arms_of
 from fl_components.site import Site
 from fl_components.study import Study
 
-JobName = Literal["train", "audit"]
+JobName = Literal["train", "audit", "evaluate"]
 Heartbeats = dict[str, dict[str, Any]]
 """What each site on this machine says of its own process, by the site's name."""
 Progress = Callable[[Heartbeats], None]
@@ -31,6 +32,16 @@ class Job:
     sites: tuple[str, ...]
     training: str = "0" * 32
     until: int = 0
+
+    @property
+    def questions(self) -> int:
+        """How many questions the job asks its sites at most, one after the other."""
+        if self.name == "train":
+            return 2 + 2 * self.study.training.rounds
+        if self.name == "audit":
+            return 2
+        settings = self.study.evaluation
+        return 2 + len(arms_of(self.study)) * (2 * settings.rounds + 1)
 
 
 class JobFailedError(RuntimeError):

@@ -45,7 +45,7 @@ def watch(process: subprocess.Popen[bytes], name: str, job: str, run: RunFolder,
     Args:
         process: lives as long as NVFlare runs the job.
         name: what to call that process when it ends too early.
-        job: "train" or "audit".
+        job: its name.
         run: where the server's result is.
         sites: of the job, whose heartbeats are read; none where they are on other machines.
         log: named where more is to be read.

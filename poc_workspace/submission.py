@@ -75,8 +75,7 @@ class Submission:
     def _watch(self, job: Job, job_id: str, sites: Sequence[Site], on_progress: Progress) -> dict[str, Any]:
         process, log = self.admin.wait(job_id)
         started = time.monotonic()
-        tasks = 2 + (2 * job.study.training.rounds if job.name == "train" else 0)
-        limit = START_S + tasks * job.study.federation.round_timeout_s
+        limit = START_S + job.questions * job.study.federation.round_timeout_s
 
         def check(beats: Heartbeats) -> None:
             self.check()

@@ -11,6 +11,8 @@ import tomli_w
 from fl_components.anatomy.sampler import AnatomySampler
 from fl_components.cohort.cohort import prepare_cohort
 from fl_components.contrast import Contrast, paint
+from fl_components.guard.declaration import EVALUATION
+from fl_components.site import EgressPolicy
 from fl_components.study import Grid, Study
 from jobs.run_folder import RunFolder
 
@@ -21,6 +23,7 @@ CONTRAST = np.array([[.20, .20, .95, .15],   # CSF
                      [.35, .35, .85, .45],   # necrotic core
                      [.45, .46, .80, .90],   # oedema
                      [.50, .95, .65, .70]])  # enhancing
+ALL_TASKS = (*EgressPolicy().tasks, *EVALUATION)
 BRATS = np.array([0, 0, 0, 0, 1, 2, 4], np.uint8)
 
 
@@ -34,6 +37,7 @@ def small_study(**overrides: object) -> dict[str, object]:
         "federation": {"round_timeout_s": 300},
         "synthesis": {"volumes": 6},
         "audit": {"minimum_subjects": 5, "calibration_subjects": 6},
+        "evaluation": {"rounds": 2, "steps": 2},
         **overrides,
     }
 
@@ -68,7 +72,8 @@ def write_run(path: Path, subjects: int = 15, **overrides: object) -> RunFolder:
         run.site_file(name).write_text(tomli_w.dumps({
             "name": name, "study": "../../study.toml", "state": "state",
             "data": {"root": "data", "dialect": "brats2020", "simulated": True, "split_seed": index},
-            "policy": {"minimum_subjects": 5, "minimum_count": 3}}))
+            "policy": {"minimum_subjects": 5, "minimum_count": 3, "minimum_test_subjects": 3,
+                       "tasks": list(ALL_TASKS)}}))
     return run
 
 

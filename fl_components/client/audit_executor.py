@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -14,11 +14,11 @@ from fl_components.client.audit_record import AuditRecord, digest_of
 from fl_components.client.executor import SiteExecutor, stop_if
 from fl_components.client.generator_errors import discriminator_scores, generator_errors, generator_weights
 from fl_components.client.heartbeat import Heartbeat
+from fl_components.client.images_sent import RELEASE, images_among, images_of, images_sent
 from fl_components.client.open_site import OpenSite
 from fl_components.cohort.canaries import Canaries, plant_canaries
 from fl_components.cohort.cohort import Cohort
 from fl_components.cohort.split import Part
-from fl_components.cohort.subject import Subject
 from fl_components.guard.declaration import audit_setting, declare
 from fl_components.guard.secure_sum import MaskKey, keys_among
 from fl_components.networks.embedding import EmbeddingSpace
@@ -30,15 +30,13 @@ from privacy_eval.site.answer import SiteStatistics, take_counts
 from privacy_eval.site.audit import AuditTerms, audit_site
 from privacy_eval.site.evidence import SiteEvidence
 from privacy_eval.site.private import PrivateStatistics
-from privacy_eval.spaces.images import ImageSet, label_maps_of
+from privacy_eval.spaces.images import ImageSet
 from privacy_eval.spaces.nearest import nearest_distance
 from privacy_eval.spaces.voxels import VoxelSpace
 
-RELEASE: Final = "release"
 REFERENCE: Final = "reference"
-LABELS: Final = ".labels"
 GENERATOR: Final = "generator."
-"""Names of what the server sends: released and public volumes with their anatomies, and the generator's weights."""
+"""Names of what the server sends beside the release: public volumes, and the generator's weights."""
 
 _PARTS: Final[tuple[Part, ...]] = ("members", "holdout", "test")
 _STAGES: Final = 8
@@ -101,8 +99,8 @@ class AuditExecutor(SiteExecutor):
         told = study.audit.epsilon is None and not audit_setting(study).summed  # else no count of this site is seen
         least = site.policy.minimum_count if told else 1
         terms = AuditTerms(site.name, minimum, least, record.next_number)
-        release = _sent(data, RELEASE)
-        found = audit_site(evidence, release, _sent(data, REFERENCE), [EmbeddingSpace.shipped(study.grid)],
+        release = images_among(data, RELEASE)
+        found = audit_site(evidence, release, images_among(data, REFERENCE), [EmbeddingSpace.shipped(study.grid)],
                            np.random.default_rng(), terms, lambda stage: on_subject(next(stages)))
         if found.inside is not None:
             write_findings(found.inside, members, holdout, release, record.folder(question))
@@ -133,26 +131,16 @@ def open_canaries(study: Study, data: Mapping[str, np.ndarray], canaries: Canari
     subjects = canaries.subjects
     errors = generator_errors(study, generator_weights(data, GENERATOR), subjects, (), lambda done: None)["exact"]
     painted = reconstruction_scores(errors.reconstruction.members, errors.predictability.members)
-    space = VoxelSpace.fit(_sent(data, REFERENCE))
-    near = nearest_release_scores(nearest_distance(space.map(images_of(subjects)), space.map(_sent(data, RELEASE))))
+    space = VoxelSpace.fit(images_among(data, REFERENCE))
+    release = space.map(images_among(data, RELEASE))
+    near = nearest_release_scores(nearest_distance(space.map(images_of(subjects)), release))
     return {"canaries.T1": near.tolist(), "canaries.T4": painted.tolist(),
             "canaries.inside": [float(inside) for inside in canaries.coins.inside],
             "canaries.salt": [float(byte) for byte in canaries.coins.salt]}
 
 
-def images_of(subjects: Sequence[Subject]) -> ImageSet:
-    """A site's subjects as the audit takes them."""
-    return ImageSet(np.stack([subject.images for subject in subjects]), np.stack([s.labels for s in subjects]))
-
-
 def question_of(release: ImageSet, reference: ImageSet, weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The arrays of the audit's task."""
-    question = {GENERATOR + name: value for name, value in weights.items()}
-    for name, group in ((RELEASE, release), (REFERENCE, reference)):
-        question |= {name: group.images.astype(np.float16), name + LABELS: label_maps_of(group).astype(np.uint8)}
-    return question
-
-
-def _sent(data: Mapping[str, np.ndarray], name: str) -> ImageSet:
-    return ImageSet(data[name], data[name + LABELS])
+    return {**{GENERATOR + name: value for name, value in weights.items()}, **images_sent(RELEASE, release),
+            **images_sent(REFERENCE, reference)}
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from nvflare.apis.dxo import DXO, DataKind, from_shareable
+from nvflare.apis.dxo import DXO, from_shareable
 from nvflare.apis.executor import Executor
 from nvflare.apis.fl_constant import ReturnCode
 from nvflare.apis.fl_context import FLContext
@@ -19,6 +19,7 @@ from fl_components.client.heartbeat import Heartbeat
 from fl_components.client.open_site import OpenSite, open_site
 from fl_components.guard.egress import Guard
 from fl_components.guard.masked_update import Masking
+from fl_components.guard.result_check import KINDS
 from fl_components.guard.signed_keys import KeySigner
 
 
@@ -35,8 +36,6 @@ class SiteExecutor(Executor):
     Args:
         study_hash: the study the job was made for; the site refuses any other.
     """
-
-    data_kind = DataKind.STATISTICS
 
     def __init__(self, study_hash: str) -> None:
         super().__init__()
@@ -74,6 +73,7 @@ class SiteExecutor(Executor):
             return make_reply(ReturnCode.EXECUTION_EXCEPTION)
         round_number = int(shareable.get_header(AppConstants.CURRENT_ROUND, 0))
         try:
+            guard.require_allowed(task_name, job=fl_ctx.get_job_id(), round_number=round_number)
             fields = self.answer(task_name, round_number, from_shareable(shareable).data, opened, heartbeat,
                                  abort_signal)
             passed = guard.release(task_name, fields, job=fl_ctx.get_job_id(), round_number=round_number,
@@ -84,7 +84,7 @@ class SiteExecutor(Executor):
             heartbeat.fail(str(error))
             self.log_exception(fl_ctx, f"task {task_name} failed: {error}")
             return make_reply(ReturnCode.EXECUTION_EXCEPTION)
-        return DXO(self.data_kind, data=passed).to_shareable()
+        return DXO(KINDS[task_name], data=passed).to_shareable()
 
     def _open(self, fl_ctx: FLContext) -> tuple[OpenSite, Guard, Heartbeat]:
         if self._opened is None:

@@ -46,7 +46,7 @@ class MaskedRounds:
         """What the answer to a round is masked with.
 
         Args:
-            weights: the generator as the server sent it.
+            weights: the network as the server sent it.
             keys: of all sites that are to be summed.
             round_number: counted from 0.
             study: the study.

@@ -1,4 +1,4 @@
-"""What a site accepts as the global generator: weights that an honest server's rounds could have led to.
+"""What a site accepts as a global network: weights that an honest server's rounds could have led to.
 
 A study's hash pins the network and the recipe, not the weights: a malicious server could send weights made to read a
 site's subjects out of its update. Honest weights start from the study's seed, and an honest round moves them by an
@@ -15,7 +15,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from fl_components.guard.declaration import tensor_norm
+from fl_components.guard.declaration import clip_norm, tensor_norm, update_bound
 from fl_components.networks.build import Weights, build_generator, weights_of
 from fl_components.study import Study
 from privacy_eval.errors import InputError
@@ -54,24 +54,39 @@ def require_plausible(weights: Weights, round_number: int, study: Study, folder:
         raise InputError(f"round {round_number + 1}: the study has {study.training.rounds}; the server asks for more "
                          "than was agreed on")
     start = weights_of(build_generator(study))
-    _require_same_form(weights, start)
-    if round_number == 0:
-        if not all(np.allclose(weights[name], value, rtol=0, atol=_START) for name, value in start.items()):
-            raise InputError("round 1: the server's generator is not the one the study's seed gives; ask the "
-                             "consortium's lead, a server that sends other weights can read more out of an update")
-    else:
-        _require_near(weights, round_number, load_received(study, folder) or Received(0, start), study)
+    last = load_received(study, folder) if round_number else None
+    require_reachable(Received(round_number, weights), start, last, reach(study))
     _keep(weights, round_number, study, folder)
 
 
-def reach(study: Study) -> float:
-    """The farthest that one honest round moves the generator, in L2 norm.
+def require_reachable(found: Received, start: Weights, last: Received | None, farthest: float) -> None:
+    """Refuse weights that no honest rounds lead to from those accepted last, or from the start.
 
-    Every admitted update is at most `update_norm_bound`, or `clip_norm` long, and so is a weighted mean of them. A
+    Args:
+        found: as received. Round 0 must bring the start.
+        start: what the study's seed gives.
+        last: what was accepted last; None if nothing was.
+        farthest: what an honest round moves, see `reach`.
+
+    Raises:
+        InputError: saying in one line what was found.
+    """
+    _require_same_form(found.weights, start)
+    if found.round_number:
+        _require_near(found, last or Received(0, start), farthest)
+    elif not all(np.allclose(found.weights[name], value, rtol=0, atol=_START) for name, value in start.items()):
+        raise InputError("round 1: the server's network is not the one the study's seed gives; ask the consortium's "
+                         "lead, a server that sends other weights can read more out of an update")
+
+
+def reach(study: Study, task: str = "train") -> float:
+    """The farthest that one honest round moves the network, in L2 norm.
+
+    Every admitted update is at most the study's bound, or `clip_norm` long, and so is a weighted mean of them. A
     coordinate-wise trimmed mean or median of n of them is at most sqrt(n) times that: the square of each coordinate is
     at most the sum of the sites' squares there.
     """
-    longest = min(study.federation.update_norm_bound, study.federation.clip_norm or math.inf)
+    longest = min(update_bound(task, study), clip_norm(task, study) or math.inf)
     return longest * (1.0 if study.federation.aggregation == "mean" else math.sqrt(len(study.sites)))
 
 
@@ -97,23 +112,23 @@ def load_received(study: Study, folder: Path) -> Received | None:
 
 def _require_same_form(weights: Weights, start: Weights) -> None:
     if set(weights) != set(start):
-        raise InputError(f"the server's generator has {len(weights)} tensors, not the {len(start)} of the study's "
+        raise InputError(f"the server's weights have {len(weights)} tensors, not the {len(start)} of the study's "
                          "network; is its package another version?")
     for name, value in start.items():
         found = weights[name]
         if (found.shape, found.dtype) != (value.shape, value.dtype):
-            raise InputError(f"the server's generator: a tensor of shape {found.shape} and type {found.dtype}, "
+            raise InputError(f"the server's weights: a tensor of shape {found.shape} and type {found.dtype}, "
                              f"expected {value.shape} and {value.dtype}; is its package another version?")
         if not np.isfinite(found).all():
-            raise InputError("the server's generator holds NaN or infinity; ask the consortium's lead")
+            raise InputError("the server's weights hold NaN or infinity; ask the consortium's lead")
 
 
-def _require_near(weights: Weights, round_number: int, last: Received, study: Study) -> None:
-    rounds = abs(round_number - last.round_number)
-    allowed = rounds * reach(study)
+def _require_near(found: Received, last: Received, farthest: float) -> None:
+    round_number, weights = found
+    allowed = abs(round_number - last.round_number) * farthest
     moved = tensor_norm({name: value.astype(np.float64) - last.weights[name] for name, value in weights.items()})
     if not moved <= allowed * (1 + _ROUNDING) + _START * math.sqrt(sum(value.size for value in weights.values())):
-        raise InputError(f"round {round_number + 1}: the server's generator moved by {moved:.4g} since round "
+        raise InputError(f"round {round_number + 1}: the server's network moved by {moved:.4g} since round "
                          f"{last.round_number + 1}, the study's bounds allow {allowed:.4g}; ask the consortium's lead")
 
 

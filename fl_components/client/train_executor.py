@@ -4,33 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
 
 import numpy as np
-from nvflare.apis.dxo import DataKind
 from nvflare.apis.signal import Signal
 
-from fl_components.client.executor import SiteExecutor, scalar, stop_if
+from fl_components.client.executor import scalar, stop_if
 from fl_components.client.heartbeat import Heartbeat
-from fl_components.client.masked_rounds import MaskedRounds
 from fl_components.client.open_site import OpenSite
 from fl_components.client.private_rounds import PrivateRounds
 from fl_components.client.received import require_plausible
 from fl_components.client.training_seed import training_seed
+from fl_components.client.update_executor import UpdateExecutor, agreed_length
 from fl_components.cohort.canaries import Canaries, plant_canaries
 from fl_components.cohort.cohort import Cohort
 from fl_components.cohort.subject import Subject
-from fl_components.guard.declaration import clipped
-from fl_components.guard.masked_update import Masking
-from fl_components.guard.secure_sum import keys_among, weights_among
+from fl_components.guard.secure_sum import weights_among
 from fl_components.training.local import LocalTrainer
 from fl_components.training.states import keep_only, training_folder
 
-_ROUNDING: Final = 1e-5
-"""Share of the bound that float32 may add when an update is scaled to it."""
 
-
-class TrainExecutor(SiteExecutor):
+class TrainExecutor(UpdateExecutor):
     """Answers "summarise" and "train", and what masks need: "train_keys" before, "train_reveal" after.
 
     Args:
@@ -38,34 +31,20 @@ class TrainExecutor(SiteExecutor):
         training: identity of the training, 32 hexadecimal digits; what the site keeps of any other is removed.
     """
 
-    data_kind = DataKind.WEIGHT_DIFF
-
     def __init__(self, study_hash: str, training: str) -> None:
         super().__init__(study_hash)
         self.training = training
         self._members: list[Subject] | None = None
         self._canaries: Canaries | None = None
         self._private: PrivateRounds | None = None
-        self._rounds = MaskedRounds()
-        self._masking: Masking | None = None
-
-    def masking(self) -> Masking | None:
-        """See the base class."""
-        return self._masking
 
     def tasks(self) -> tuple[str, ...]:
         """See the base class."""
         return "summarise", "train_keys", "train", "train_reveal"
 
-    def answer(self, task: str, round_number: int, data: Mapping[str, np.ndarray], opened: OpenSite,
-               heartbeat: Heartbeat, abort_signal: Signal) -> dict[str, np.ndarray]:
+    def work(self, task: str, round_number: int, data: Mapping[str, np.ndarray], opened: OpenSite,
+             heartbeat: Heartbeat, abort_signal: Signal) -> dict[str, np.ndarray]:
         """See the base class."""
-        self._masking = None
-        if task in ("train_keys", "train_reveal"):
-            heartbeat.begin(task, round_number, 1)
-            heartbeat.end()
-            return {"key": self.signer.signed(self._rounds.public)} if task == "train_keys" else {
-                "seed": self._rounds.reveal(round_number, opened.study, opened.site.state)}
         members = self._load_members(opened)
         states = training_folder(opened.site.state, self.training)
         keep_only(states)
@@ -101,9 +80,7 @@ class TrainExecutor(SiteExecutor):
         steps = study.training.local_steps
         heartbeat.begin("train", round_number, steps)
         require_plausible(weights, round_number, study, states)
-        if study.federation.secure_aggregation:
-            keys = self.signer.genuine(keys_among(data))
-            self._masking = self._rounds.masking(weights, keys, round_number, study, opened.site.state)
+        self.mask_with(data, round_number, opened)
 
         def on_step(done: int) -> None:
             stop_if(abort_signal)
@@ -119,10 +96,8 @@ class TrainExecutor(SiteExecutor):
         result = trainer.train(weights, round_number, steps, on_step)
         heartbeat.end(precision=result.precision)
         losses = result.losses
-        # The agreed bound, by which the server admits; a lower one of the site's own refuses instead, in the guard.
-        update = clipped(result.update, (1 - _ROUNDING) * study.federation.update_norm_bound)
-        return {**update, "loss.l1": scalar(losses.l1), "loss.adversarial": scalar(losses.adversarial),
-                "loss.discriminator": scalar(losses.discriminator)}
+        return {**agreed_length(result.update, "train", study), "loss.l1": scalar(losses.l1),
+                "loss.adversarial": scalar(losses.adversarial), "loss.discriminator": scalar(losses.discriminator)}
 
 
 def digest_bytes(digest: str) -> np.ndarray:

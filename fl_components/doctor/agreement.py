@@ -76,11 +76,12 @@ def check_policy(site: Site, site_file: Path) -> Finding:
 
 def laxer_values(policy: EgressPolicy) -> list[str]:
     """What lets more leave than the default would, in words; a lower minimum and a higher anything else are laxer."""
-    found = []
+    beyond = [task for task in policy.tasks if task not in EgressPolicy().tasks]
+    found = [f"tasks {', '.join(beyond)} (not among the defaults)"] if beyond else []
     for name, default in EgressPolicy():
         value = getattr(policy, name)
         if not isinstance(default, int | float):
-            continue  # the default allows every task there is
+            continue
         if (value < default) if name.startswith("minimum_") else (value > default):
             found.append(f"{name} = {value:g} (default {default:g})")
     return found

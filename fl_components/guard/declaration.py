@@ -18,7 +18,11 @@ from privacy_eval.battery import Setting
 from privacy_eval.site.answer import n_counts, scalar_names
 from privacy_eval.site.private import private_names
 
-Task = Literal["summarise", "train_keys", "train", "train_reveal", "audit_keys", "audit"]
+Task = Literal["summarise", "train_keys", "train", "train_reveal", "audit_keys", "audit",
+               "evaluate_release", "segment", "segment_scores"]
+
+EVALUATION: Final[tuple[Task, ...]] = ("evaluate_release", "segment", "segment_scores")
+"""Tasks of the job "evaluate": a site allows them by name, and a study that claims an ε has none of them."""
 
 TRAINING_SCALARS: Final = ("loss.l1", "loss.adversarial", "loss.discriminator")
 """Means over one task's steps: what the training curves are drawn from."""
@@ -26,9 +30,11 @@ TRAINING_SCALARS: Final = ("loss.l1", "loss.adversarial", "loss.discriminator")
 PUBLIC_SCALARS: Final = ("loss.adversarial", "loss.public")
 """The same in a study that claims an ε: of public images alone, as the noised discriminator scores them."""
 
+UPDATES: Final = ("train", "segment")
+"""Tasks that are answered with an update of weights."""
+
 CURVES: Final = frozenset({*TRAINING_SCALARS, *PUBLIC_SCALARS})
 """Of either kind of study."""
-
 
 CANARY_FIELDS: Final[Mapping[str, Literal["float64", "uint8"]]] = {
     "canaries.T1": "float64", "canaries.T4": "float64", "canaries.inside": "uint8"}
@@ -51,7 +57,7 @@ Declaration = Mapping[str, Field]
 _SCALAR: Final = Field((), "float64")
 
 
-def declare(task: Task, study: Study) -> Declaration:
+def declare(task: Task, study: Study, round_number: int = 0) -> Declaration:
     """The complete list of what a site answers to a task.
 
     - summarise: mean and spread of the members' contrast, the count of members a tissue was present in, and whether
@@ -61,17 +67,28 @@ def declare(task: Task, study: Study) -> Declaration:
     - train_keys, audit_keys: a public key for the masks, the site's certificate and its signature of the key;
     - train_reveal: the seed of the site's own mask of a round, once the server holds everybody's answer;
     - audit: n, U statistics and deviates, as `privacy_eval.site.answer` names them, and counts: under masks that cancel
-      in the sum over sites, or, with fewer sites than that takes, suppressed where they are small.
+      in the sum over sites, or, with fewer sites than that takes, suppressed where they are small;
+    - evaluate_release, segment, segment_scores: see `fl_components.guard.evaluation_fields`; the segmenter is the one
+      of the round's arm, and its update leaves as a generator's does.
 
     A study that claims an ε declares for the audit n, the audit's number and the noised statistics of
     `privacy_eval.site.private` alone. One whose training claims one (`[privacy]`) declares noised sums for the summary
     (`fl_components.training.private.blocks`), and curves of public images alone. A study that plants canaries adds the
     commitment to the summary, and to the audit the canaries' scores, coins and salt: no person is behind them.
+
+    Args:
+        task: what is answered.
+        study: what was agreed on.
+        round_number: counted from 0; of "segment", whose rounds can be of different segmenters.
     """
     canaries = study.canaries.per_site
-    if task == "train":
-        plain = training_fields(study)
+    if task in UPDATES:
+        plain = update_fields(task, study, round_number)
         return {name: Field(field.shape, "uint32") for name, field in plain.items()} if masked(task, study) else plain
+    if task in EVALUATION:
+        from fl_components.guard.evaluation_fields import score_fields, worth_fields  # torch, for evaluations alone
+
+        return worth_fields() if task == "evaluate_release" else score_fields()
     if task == "audit":
         opened = {name: Field((canaries,), dtype) for name, dtype in CANARY_FIELDS.items()} if canaries else {}
         salt = {"canaries.salt": Field((SALT_BYTES,), "uint8")} if canaries else {}
@@ -90,8 +107,39 @@ def declare(task: Task, study: Study) -> Declaration:
             "n_members": _SCALAR, "simulated": _SCALAR, **commitment}
 
 
+def declarations(task: Task, study: Study) -> list[Declaration]:
+    """`declare` of every round, each once: more than one where the study has several segmenters.
+
+    Which of them an answer must match is in the ledger's record of it.
+    """
+    if task != "segment":
+        return [declare(task, study)]
+    from fl_components.evaluation.arms import first_rounds
+
+    return [declare(task, study, round_number) for round_number in first_rounds(study)]
+
+
+def update_fields(task: str, study: Study, round_number: int = 0) -> Declaration:
+    """What a round of training yields at a site, of generator or segmenter: it leaves as it is, or under masks."""
+    if task == "segment":
+        from fl_components.guard.evaluation_fields import segmenter_fields  # torch, as below
+
+        return segmenter_fields(study, round_number)
+    return training_fields(study)
+
+
+def update_bound(task: str, study: Study) -> float:
+    """The largest L2 norm that the study lets an update have."""
+    return study.evaluation.update_norm_bound if task == "segment" else study.federation.update_norm_bound
+
+
+def clip_norm(task: str, study: Study) -> float | None:
+    """What the server scales longer updates down to: set for the generator's, whose lengths are not a segmenter's."""
+    return study.federation.clip_norm if task == "train" else None
+
+
 def training_fields(study: Study) -> Declaration:
-    """What a round of training yields at a site: it leaves as it is, or under masks."""
+    """What a round of training the generator yields at a site."""
     from fl_components.networks.build import declared_shapes  # a site's own process, which trains nothing, goes without
 
     tensors = {name: Field(shape, "float32") for name, shape in declared_shapes(study).items()}
@@ -105,7 +153,7 @@ def training_scalars(study: Study) -> tuple[str, ...]:
 
 def masked(task: str, study: Study) -> bool:
     """Whether the whole answer leaves under masks (of the audit's, its counts alone do)."""
-    return task == "train" and study.federation.secure_aggregation
+    return task in UPDATES and study.federation.secure_aggregation
 
 
 def audit_setting(study: Study) -> Setting:

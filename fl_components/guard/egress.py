@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, cast, get_args
 
 import numpy as np
 
 from fl_components.guard.budget import charge, claimed_epsilon
-from fl_components.guard.declaration import Declaration, Task, declare, masked, refusal, tensor_norm, training_fields
+from fl_components.guard.declaration import (
+    UPDATES,
+    Declaration,
+    Task,
+    declare,
+    masked,
+    refusal,
+    tensor_norm,
+    update_bound,
+    update_fields,
+)
+from fl_components.guard.evaluation_fields import is_test_number
 from fl_components.guard.ledger import Ledger
 from fl_components.guard.masked_update import Masking, masked_update
 from fl_components.guard.seal import policy_digest
@@ -30,6 +41,16 @@ class Guard:
         self.site, self.study = site, study
         self.ledger = Ledger(site.ledger)
 
+    def require_allowed(self, task: str, *, job: str, round_number: int) -> None:
+        """Before anything is computed: refuse, in the ledger too, what the policy would not let leave afterwards.
+
+        Raises:
+            EgressRefusedError: as `release`.
+        """
+        if (reason := self._disallowed(task, (), round_number)) is not None:
+            self.ledger.append({**self._entry(task, job, round_number), "decision": "refused", "reason": reason})
+            raise self._refused(task, reason)
+
     def release(self, task: str, fields: Mapping[str, np.ndarray], *, job: str, round_number: int,
                 masking: Masking | None = None) -> dict[str, np.ndarray]:
         """Let an answer leave.
@@ -48,14 +69,12 @@ class Guard:
             EgressRefusedError: if the policy, its budget or the declaration does not allow it; the refusal is in the
                 ledger.
         """
-        entry: dict[str, Any] = {
-            "time": datetime.now(UTC).isoformat(timespec="seconds"), "study": self.study.hash, "job": job,
-            "task": task, "round": round_number, "destination": "server", "policy": policy_digest(self.site.policy)}
+        entry = self._entry(task, job, round_number)
         if (reason := self._refusal(task, fields, round_number)) is not None:
             self.ledger.append({**entry, "decision": "refused", "reason": reason})
             raise self._refused(task, reason)
         hidden, facts = self._masked(task, fields, masking, entry)
-        rebuilt = rebuild(declare(cast(Task, task), self.study), hidden)
+        rebuilt = rebuild(declare(cast(Task, task), self.study, round_number), hidden)
         told = {**describe(rebuilt), **facts}
         # The ledger first: what is sent without a record would be worse than a record of what was not sent.
         if claimed_epsilon(task, self.study) is None and not self.study.privacy.private:
@@ -66,6 +85,11 @@ class Guard:
             raise self._refused(task, written["reason"])
         return rebuilt
 
+    def _entry(self, task: str, job: str, round_number: int) -> dict[str, Any]:
+        return {"time": datetime.now(UTC).isoformat(timespec="seconds"), "study": self.study.hash, "job": job,
+                "task": task, "round": round_number, "destination": "server",
+                "policy": policy_digest(self.site.policy)}
+
     def _masked(self, task: str, fields: Mapping[str, np.ndarray], masking: Masking | None,
                 entry: Mapping[str, Any]) -> tuple[Mapping[str, np.ndarray], dict[str, Any]]:
         """What leaves, under masks where the study wants them, and what only the site knows of it: the norm before."""
@@ -74,7 +98,7 @@ class Guard:
         try:
             if masking is None:
                 raise InputError("the study wants updates masked, and there is no key for it")
-            hidden = masked_update(self.study, self.site.name, masking, fields, entry["job"], entry["round"])
+            hidden = masked_update(self.study, self.site.name, masking, fields, entry["job"], entry["round"], task)
         except InputError as error:
             self.ledger.append({**entry, "decision": "refused", "reason": str(error)})
             raise self._refused(task, str(error)) from None
@@ -101,33 +125,40 @@ class Guard:
     def _refused(self, task: str, reason: str) -> EgressRefusedError:
         return EgressRefusedError(f"site '{self.site.name}' refused to send the answer to '{task}': {reason}")
 
-    def _refusal(self, task: str, fields: Mapping[str, np.ndarray], round_number: int) -> str | None:
+    def _disallowed(self, task: str, names: Collection[str], round_number: int) -> str | None:
+        """Why no answer to a task may leave, with these fields or any."""
         policy = self.site.policy
         if task not in get_args(Task):
             return f"unknown task '{task}'"
         if task not in policy.tasks:
-            return f"the site's policy does not allow task '{task}'"
+            return f"the site's policy does not allow task '{task}'; site.toml's key policy.tasks names what it allows"
         if round_number >= policy.maximum_rounds:
             return f"round {round_number + 1} is beyond the policy's maximum_rounds = {policy.maximum_rounds}"
-        if reason := self._unclaimed(task, fields):
+        return self._unclaimed(task, names)
+
+    def _refusal(self, task: str, fields: Mapping[str, np.ndarray], round_number: int) -> str | None:
+        policy = self.site.policy
+        if reason := self._disallowed(task, fields, round_number):
             return reason
-        hidden = masked(task, self.study)
-        if reason := refusal(training_fields(self.study) if hidden else declare(task, self.study), fields):
+        update, hidden = task in UPDATES, masked(task, self.study)
+        expected = (update_fields(task, self.study, round_number) if update
+                    else declare(cast(Task, task), self.study, round_number))
+        if reason := refusal(expected, fields):
             return reason
-        if task == "train" and (norm := tensor_norm(fields)) > policy.maximum_update_norm:
+        if update and (norm := tensor_norm(fields)) > policy.maximum_update_norm:
             return f"the update's norm {norm:.4g} exceeds the policy's {policy.maximum_update_norm:g}"
-        if hidden and norm > (bound := self.study.federation.update_norm_bound):
+        if hidden and norm > (bound := update_bound(task, self.study)):
             return f"the update's norm {norm:.4g} exceeds the study's {bound:g}, and masked it could not be checked"
         if (size := sum(value.nbytes for value in fields.values())) > policy.maximum_message_bytes:
             return f"{size} bytes exceed the policy's maximum_message_bytes = {policy.maximum_message_bytes}"
         return self._too_few(fields)
 
-    def _unclaimed(self, task: str, fields: Mapping[str, np.ndarray]) -> str | None:
+    def _unclaimed(self, task: str, names: Collection[str]) -> str | None:
         """Where an ε is claimed, by the study or by the site, nothing leaves without one."""
         if self.study.privacy.private:
             from fl_components.guard.private_list import unlisted  # torch, for private studies alone
 
-            return unlisted(task, self.study, list(fields))
+            return unlisted(task, self.study, list(names))
         if self.site.policy.epsilon is not None:
             return (f"the site's policy has epsilon = {self.site.policy.epsilon:g}, and the study claims none: what it "
                     "would tell of patients cannot be accounted for")
@@ -139,6 +170,10 @@ class Guard:
         for name in ("n_members", "n_holdout"):
             if name in fields and 0 < fields[name] < least:  # 0: the site abstains
                 return f"'{name}' = {int(fields[name])} is below the policy's minimum_subjects = {least}"
+        least = self.site.policy.minimum_test_subjects
+        for name in fields:
+            if is_test_number(name) and 0 < fields[name] < least:
+                return f"'{name}' = {int(fields[name])} is below the policy's minimum_test_subjects = {least}"
         return None
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from fl_components.guard.declaration import CURVES, Declaration, training_fields
+from fl_components.guard.declaration import CURVES, Declaration, update_bound, update_fields
 from fl_components.guard.fixed_point import FixedPoint
 from fl_components.guard.secure_sum import MaskKey, digest_of_keys, stream_of, unmasked_sum
 from fl_components.study import Study
@@ -36,16 +36,17 @@ class Masking(NamedTuple):
 
 
 def masked_update(study: Study, site: str, masking: Masking, fields: Mapping[str, np.ndarray], job: str,
-                  round_number: int) -> dict[str, np.ndarray]:
+                  round_number: int, task: str = "train") -> dict[str, np.ndarray]:
     """The site's share of the average as whole numbers, under masks.
 
     Args:
         study: gives the site's share, the bound and the order of the fields.
         site: this site.
         masking: its key, and everybody's.
-        fields: as `training_fields` declares them, their norm within the study's `update_norm_bound`.
+        fields: as `update_fields` declares them, their norm within the study's bound on such updates.
         job: NVFlare's identifier of the job.
         round_number: counted from 0. Each job and round is masked once.
+        task: "train" or "segment".
 
     Returns:
         The same names and shapes, uint32; uniformly distributed for whoever lacks this site's secrets with the others.
@@ -59,39 +60,41 @@ def masked_update(study: Study, site: str, masking: Masking, fields: Mapping[str
     least = study.federation.least_updates(len(study.sites))
     if len(masking.keys) < least:
         raise InputError(f"masked update: keys of {len(masking.keys)} sites; the study sums at least {least}")
-    declaration, share = training_fields(study), study.weight(site)
-    parts = [point_of(study, name).encode(_bounded(name, fields[name]), share).ravel() for name in declaration]
-    purpose = f"{study.hash}/train/{job}/{round_number}"
+    declaration, share = update_fields(task, study, round_number), study.weight(site)
+    parts = [point_of(study, name, task).encode(_bounded(name, fields[name]), share).ravel() for name in declaration]
+    purpose = f"{study.hash}/{task}/{job}/{round_number}"
     masked = masking.key.mask(np.concatenate(parts), site, masking.keys, purpose)
     return _cut(masked + stream_of(masking.seed, masked), declaration)
 
 
 def mean_update(study: Study, masked: Mapping[str, Mapping[str, np.ndarray]],
-                seeds: Mapping[str, bytes]) -> dict[str, np.ndarray]:
+                seeds: Mapping[str, bytes], task: str = "train", round_number: int = 0) -> dict[str, np.ndarray]:
     """The mean over the sites by their shares, from what `masked_update` made of each.
 
     Args:
         study: gives the shares.
         masked: by site; exactly those whose keys were used, else the result is noise.
         seeds: of the sites' own masks; with one missing or wrong the result is noise, too.
+        task: "train" or "segment".
+        round_number: counted from 0.
 
     Returns:
-        Fields as `training_fields` declares them. In each coordinate the mean is off by at most
+        Fields as `update_fields` declares them. In each coordinate the mean is off by at most
         `FixedPoint.largest_error` divided by the sum of the sites' shares, and by what rounding to float32 adds.
     """
-    declaration = training_fields(study)
+    declaration = update_fields(task, study, round_number)
     total = unmasked_sum({site: np.concatenate([fields[name].ravel() for name in declaration])
                           for site, fields in masked.items()})
     for site in masked:
         total = total - stream_of(seeds[site], total)
     shares = sum(study.weight(site) for site in masked)
-    return {name: np.asarray(point_of(study, name).decode(value) / shares, declaration[name].dtype)
+    return {name: np.asarray(point_of(study, name, task).decode(value) / shares, declaration[name].dtype)
             for name, value in _cut(total, declaration).items()}
 
 
-def point_of(study: Study, name: str) -> FixedPoint:
+def point_of(study: Study, name: str, task: str = "train") -> FixedPoint:
     """How a field is written as whole numbers: no coordinate of an update exceeds the update's norm."""
-    bound = LOSS_BOUND if name in CURVES else study.federation.update_norm_bound
+    bound = LOSS_BOUND if name in CURVES else update_bound(task, study)
     return FixedPoint(bound, len(study.sites))
 
 

@@ -18,6 +18,7 @@ from typing import Any, Final
 import numpy as np
 
 from fl_components.guard.budget import digest_of
+from fl_components.guard.declaration import EVALUATION
 from fl_components.guard.ledger import Ledger
 from fl_components.guard.private_list import charged_event
 from fl_components.site import Site
@@ -29,7 +30,7 @@ from privacy_eval.errors import InputError
 RESERVED: Final = "reserved"
 """The decision of a ledger's entry that spends."""
 
-TELLING: Final = ("summarise", "train", "audit")
+TELLING: Final = ("summarise", "train", "audit", *EVALUATION)
 """Tasks whose answers tell of patients."""
 
 

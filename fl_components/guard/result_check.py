@@ -11,15 +11,14 @@ from nvflare.apis.dxo import DXO, DataKind, from_shareable
 from nvflare.apis.fl_constant import ReturnCode
 from nvflare.apis.shareable import Shareable, make_reply
 
-from fl_components.guard.declaration import Task, declare, refusal
+from fl_components.guard.declaration import Task, declarations, refusal
 from fl_components.guard.egress import EgressRefusedError, describe, rebuild
 from fl_components.guard.ledger import Ledger
 from fl_components.guard.seal import Seal, policy_digest
 
-KINDS: Final[Mapping[str, str]] = {"summarise": DataKind.WEIGHT_DIFF, "train_keys": DataKind.WEIGHT_DIFF,
-                                   "train": DataKind.WEIGHT_DIFF, "train_reveal": DataKind.WEIGHT_DIFF,
-                                   "audit_keys": DataKind.STATISTICS,
-                                   "audit": DataKind.STATISTICS}
+KINDS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("summarise", "train_keys", "train", "train_reveal", "segment"), DataKind.WEIGHT_DIFF),
+    **dict.fromkeys(("audit_keys", "audit", "evaluate_release", "segment_scores"), DataKind.STATISTICS)}
 """NVFlare's kind of data that each task is answered with."""
 
 _FAILURES: Final = frozenset({ReturnCode.TASK_ABORTED, ReturnCode.TASK_UNKNOWN, ReturnCode.EXECUTION_EXCEPTION})
@@ -66,10 +65,11 @@ class ResultCheck:
         dxo = from_shareable(result)
         if dxo.data_kind != KINDS[task]:
             raise EgressRefusedError(f"data of kind {dxo.data_kind!r}, expected {KINDS[task]!r}")
-        declaration = declare(task, self.study)
-        if reason := refusal(declaration, dxo.data):
-            raise EgressRefusedError(reason)
-        fields = rebuild(declaration, dxo.data)
+        possible = declarations(task, self.study)
+        reasons = [refusal(declaration, dxo.data) for declaration in possible]
+        if None not in reasons:
+            raise EgressRefusedError(str(reasons[0]))
+        fields = rebuild(possible[reasons.index(None)], dxo.data)
         self._require_recorded(fields, task, job)
         return fields
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from fl_components.guard.declaration import CURVES, declare, refusal, tensor_norm
+from fl_components.guard.declaration import CURVES, Task, declare, refusal, tensor_norm, update_bound
 from fl_components.server.ask import Answers, MissingSitesError, Replies
 from fl_components.study import Study
 
@@ -29,11 +29,12 @@ class Admission:
         study: what is admitted.
         rejected, absent, seen: of the rounds before, where a training goes on; `seen` lists site and digest of every
             update that was judged well.
+        task: "train" or "segment".
     """
 
     def __init__(self, study: Study, rejected: Iterable[dict[str, Any]] = (), absent: Iterable[dict[str, Any]] = (),
-                 seen: Iterable[Sequence[str]] = ()) -> None:
-        self.study = study
+                 seen: Iterable[Sequence[str]] = (), task: Task = "train") -> None:
+        self.study, self.task = study, task
         self.rejected, self.absent = list(rejected), list(absent)
         self._seen = {(site, digest) for site, digest in seen}
 
@@ -54,7 +55,7 @@ class Admission:
                 not answer.
             RuntimeError: the same, if all who were asked answered.
         """
-        judged = {site: self._refusal(site, replies.answers[site]) for site in self.study.sites
+        judged = {site: self._refusal(site, replies.answers[site], round_number) for site in self.study.sites
                   if site in replies.answers}
         updates = {site: replies.answers[site] for site, reason in judged.items() if not reason}
         refusals = [(site, reason) for site, reason in [*replies.refused, *judged.items()] if reason]
@@ -74,7 +75,7 @@ class Admission:
             RuntimeError: if the mean is longer than a mean of updates within the bound can be.
         """
         self._require_enough(round_number, len(replies.answers), replies.refused, replies.absent)
-        bound = self.study.federation.update_norm_bound
+        bound = update_bound(self.task, self.study)
         if mean is not None and (norm := tensor_norm(mean)) > bound * _ROUNDING:
             raise RuntimeError(f"round {round_number + 1}: the sum of the masked updates has norm {norm:.4g}, and none "
                                f"within update_norm_bound = {bound:g} can have; a site sent something else, masked, so "
@@ -94,8 +95,8 @@ class Admission:
                       f"federation.minimum_updates is {least}: {'; '.join(lost)}; see the site's own log")
             raise MissingSitesError(reason, absent) if absent else RuntimeError(reason)
 
-    def _refusal(self, site: str, fields: Mapping[str, np.ndarray]) -> str | None:
-        if reason := update_refusal(self.study, site, fields):
+    def _refusal(self, site: str, fields: Mapping[str, np.ndarray], round_number: int) -> str | None:
+        if reason := update_refusal(self.study, site, fields, self.task, round_number):
             return reason
         digest = _digest(fields)
         if (site, digest) in self._seen:
@@ -104,7 +105,8 @@ class Admission:
         return None
 
 
-def update_refusal(study: Study, site: str, fields: Mapping[str, np.ndarray]) -> str | None:
+def update_refusal(study: Study, site: str, fields: Mapping[str, np.ndarray], task: Task = "train",
+                   round_number: int = 0) -> str | None:
     """Why a site's update is not admitted, in one line; None if it is.
 
     Names, shapes, types and finiteness must be the declared ones, the L2 norm within the study's bound, and the site
@@ -112,10 +114,10 @@ def update_refusal(study: Study, site: str, fields: Mapping[str, np.ndarray]) ->
     """
     if site not in study.sites:
         return f"'{site}' is not a site of the study"
-    if reason := refusal(declare("train", study), fields):
+    if reason := refusal(declare(task, study, round_number), fields):
         return reason
-    if (norm := tensor_norm(fields)) > study.federation.update_norm_bound:
-        return f"norm {norm:.4g} exceeds the study's update_norm_bound = {study.federation.update_norm_bound:g}"
+    if (norm := tensor_norm(fields)) > (bound := update_bound(task, study)):
+        return f"norm {norm:.4g} exceeds the study's update_norm_bound = {bound:g}"
     return None
 
 

@@ -7,13 +7,14 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
-from fl_components.guard.declaration import clipped
+from fl_components.guard.declaration import clip_norm, clipped
 from fl_components.networks.build import Weights
 from fl_components.study import Study
 
 
-def aggregate(study: Study, updates: Mapping[str, Mapping[str, np.ndarray]], names: Collection[str]) -> Weights:
-    """The study's aggregate of admitted updates, each first clipped to `federation.clip_norm` if that is set.
+def aggregate(study: Study, updates: Mapping[str, Mapping[str, np.ndarray]], names: Collection[str],
+              task: str = "train") -> Weights:
+    """The study's aggregate of admitted updates, the generator's first clipped to `federation.clip_norm` if set.
 
     "mean" weighs by the study's weights of the sites that count this round, never by a site's claim. "median" and
     "trimmed_mean" (Yin et al. 2018, arXiv 1803.01498) go coordinate by coordinate and are unweighted: a weighted
@@ -24,11 +25,12 @@ def aggregate(study: Study, updates: Mapping[str, Mapping[str, np.ndarray]], nam
         study: gives rule and weights.
         updates: admitted updates by site, at least one; fields other than `names` are ignored.
         names: the tensors to aggregate.
+        task: what the updates answer, "train" or "segment".
     """
     settings = study.federation
     tensors = [{name: updates[site][name] for name in names} for site in updates]
-    if settings.clip_norm is not None:
-        tensors = [clipped(update, settings.clip_norm) for update in tensors]
+    if (longest := clip_norm(task, study)) is not None:
+        tensors = [clipped(update, longest) for update in tensors]
     if settings.aggregation == "mean":
         weights = [study.weight(site) for site in updates]
         return {name: weighted_mean([update[name] for update in tensors], weights) for name in names}

@@ -83,6 +83,12 @@ def _fields(reply: FLModel) -> dict[str, np.ndarray]:
     return {str(name): value for name, value in reply.params.items()} if isinstance(reply.params, dict) else {}
 
 
+def scalars_of(answers: Answers) -> dict[str, dict[str, float]]:
+    """The scalars of answers that were held to their declaration, as JSON takes them."""
+    return {site: {name: float(value) for name, value in fields.items() if not value.ndim}
+            for site, fields in answers.items()}
+
+
 def ask_sites(controller: ModelController, study: Study, sites: Sequence[str], task: str,
               data: Mapping[str, np.ndarray], round_number: int) -> Answers:
     """`ask_round` where every site asked is needed.

@@ -9,10 +9,10 @@ import numpy as np
 
 from fl_components.client.audit_executor import question_of
 from fl_components.cohort.canaries import canary_names
-from fl_components.guard.declaration import Task, audit_setting, declare, refusal
+from fl_components.guard.declaration import audit_setting
 from fl_components.guard.secure_sum import KEYS, unmasked_sum
 from fl_components.json_file import read_json
-from fl_components.server.ask import ask_sites
+from fl_components.server.ask import scalars_of
 from fl_components.server.controller import StudyController
 from fl_components.server.home import ServerHome
 from fl_components.server.release import released_images
@@ -34,24 +34,14 @@ class AuditController(StudyController):
         reference = public_subjects(home, study, study.audit.calibration_subjects)
         question = question_of(released_images(home.release), reference, home.load_generator())
         summed = audit_setting(study).summed
-        keys = self._ask(study, "audit_keys", {"none": np.zeros(1, np.float32)}) if summed else {}
+        keys = self.ask_declared(study, "audit_keys", {"none": np.zeros(1, np.float32)}) if summed else {}
         question |= {KEYS + site: fields["key"] for site, fields in keys.items()}
-        answers = self._ask(study, "audit", question)
-        scalars = {site: {name: float(value) for name, value in fields.items() if not value.ndim}
-                   for site, fields in answers.items()}
+        answers = self.ask_declared(study, "audit", question)
         canaries = {site: opened_canaries(home, study, site, fields) for site, fields in answers.items()
                     if study.canaries.per_site}
         counts = unmasked_sum({site: fields["counts"] for site, fields in answers.items()}).tolist() if summed else None
-        home.write_result("audit", "done", release=release_digest(home.release), sites=scalars, counts=counts,
-                          canaries=canaries)
-
-    def _ask(self, study: Study, task: Task, data: Mapping[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
-        """The answer of every site asked, held to its declaration."""
-        answers = ask_sites(self, study, self.sites, task, data, 0)
-        for site, fields in answers.items():
-            if reason := refusal(declare(task, study), fields):
-                raise RuntimeError(f"site '{site}': its answer to '{task}' is refused: {reason}")
-        return answers
+        home.write_result("audit", "done", release=release_digest(home.release), sites=scalars_of(answers),
+                          counts=counts, canaries=canaries)
 
 
 def opened_canaries(home: ServerHome, study: Study, site: str, fields: Mapping[str, np.ndarray]) -> dict[str, Any]:

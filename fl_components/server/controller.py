@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+import numpy as np
 from nvflare.app_common.workflows.model_controller import ModelController
 
-from fl_components.server.ask import MissingSitesError
+from fl_components.guard.declaration import Task, declare, refusal
+from fl_components.server.ask import Answers, MissingSitesError, ask_sites
 from fl_components.server.home import ServerHome
 from fl_components.study import Study
 from privacy_eval.errors import InputError
@@ -33,6 +35,19 @@ class StudyController(ModelController):
     @abstractmethod
     def carry_out(self, study: Study, home: ServerHome) -> None:
         """The job; it ends with `home.write_result(self.job, "done", …)`."""
+
+    def ask_declared(self, study: Study, task: Task, data: Mapping[str, np.ndarray], round_number: int = 0) -> Answers:
+        """The answer of every site of the job, held to its declaration.
+
+        Raises:
+            MissingSitesError, RuntimeError: as `ask_sites`; the latter also naming a site whose answer is not declared.
+        """
+        answers = ask_sites(self, study, self.sites, task, data, round_number)
+        declaration = declare(task, study, round_number)
+        for site, fields in answers.items():
+            if reason := refusal(declaration, fields):
+                raise RuntimeError(f"site '{site}': its answer to '{task}' is refused: {reason}")
+        return answers
 
     def run(self) -> None:
         """NVFlare's entry."""

@@ -70,7 +70,7 @@ class ServerHome:
         """Record that a job failed, beside what it wrote before; returns the reason in one line.
 
         Args:
-            job: "train" or "audit".
+            job: its name.
             error: why.
             missing: sites whose answers were needed and did not come.
         """

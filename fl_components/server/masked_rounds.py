@@ -29,21 +29,22 @@ class MaskedRounds:
         controller: the controller that runs.
         study: its settings.
         sites: of the job.
+        task: "train" or "segment".
     """
 
-    def __init__(self, controller: ModelController, study: Study, sites: Sequence[str]) -> None:
-        self.controller, self.study, self.sites = controller, study, list(sites)
+    def __init__(self, controller: ModelController, study: Study, sites: Sequence[str], task: Task = "train") -> None:
+        self.controller, self.study, self.sites, self.task = controller, study, list(sites), task
         self._keys: dict[str, np.ndarray] = {}
 
     def mean(self, weights: Weights, round_number: int) -> tuple[dict[str, np.ndarray] | None, Replies]:
         """One round.
 
         Args:
-            weights: the generator it starts from.
+            weights: the network it starts from.
             round_number: counted from 0.
 
         Returns:
-            The mean over the job's sites by their shares, fields as `training_fields` declares them, or None if the
+            The mean over the job's sites by their shares, fields as `update_fields` declares them, or None if the
             round was lost; and the replies to the last question, whose `absent` and `refused` name who lost it.
         """
         if not self._keys:
@@ -51,14 +52,14 @@ class MaskedRounds:
             if not self._complete(replies):
                 return None, replies
             self._keys = {KEYS + site: fields["key"] for site, fields in replies.answers.items()}
-        masked = self._ask("train", {**weights, **self._keys}, round_number)
+        masked = self._ask(self.task, {**weights, **self._keys}, round_number)
         if not self._complete(masked):
             return None, masked
         told = self._ask("train_reveal", _NOTHING, round_number)
         if not self._complete(told):
             return None, told
         seeds = {site: bytes(fields["seed"]) for site, fields in told.answers.items()}
-        return mean_update(self.study, masked.answers, seeds), told
+        return mean_update(self.study, masked.answers, seeds, self.task, round_number), told
 
     def _complete(self, replies: Replies) -> bool:
         return set(replies.answers) == set(self.sites)
@@ -66,7 +67,7 @@ class MaskedRounds:
     def _ask(self, task: Task, data: Mapping[str, np.ndarray], round_number: int) -> Replies:
         """The replies; answers that are not as declared are among the refused."""
         replies = ask_round(self.controller, self.study, self.sites, task, data, round_number)
-        declaration = declare(task, self.study)
+        declaration = declare(task, self.study, round_number)
         refused = {site: reason for site, fields in replies.answers.items()
                    if (reason := refusal(declaration, fields))}
         answers = {site: fields for site, fields in replies.answers.items() if site not in refused}

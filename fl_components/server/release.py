@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -184,8 +185,9 @@ def read_release(folder: Path) -> Iterator[Volume]:
     return map(volume, names)
 
 
-def released_images(folder: Path) -> ImageSet:
-    """All volumes of a release with their anatomies, as the audit takes them; errors as `read_release`."""
-    volumes = list(read_release(folder))
+def released_images(folder: Path, at_most: int | None = None) -> ImageSet:
+    """The first volumes of a release, or all, with their anatomies, as the audit takes them; errors as `read_release`.
+    """
+    volumes = list(islice(read_release(folder), at_most))
     return ImageSet(np.stack([volume.images for volume in volumes]), np.stack([volume.labels for volume in volumes]))
 

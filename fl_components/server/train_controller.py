@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
-from fl_components.guard.declaration import CURVES
 from fl_components.networks.build import Weights
 from fl_components.server.admission import Admission
-from fl_components.server.aggregation import aggregate
-from fl_components.server.ask import Answers, MissingSitesError, ask_round
+from fl_components.server.ask import MissingSitesError, ask_round
 from fl_components.server.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from fl_components.server.controller import StudyController
-from fl_components.server.home import ALL_SITES, ServerHome
-from fl_components.server.masked_rounds import MaskedRounds
+from fl_components.server.home import ServerHome
 from fl_components.server.population import missing_summaries, summaries_of, take_summaries
+from fl_components.server.rounds import Rounds
 from fl_components.study import Study
 
 
@@ -43,7 +40,6 @@ class TrainController(StudyController):
         super().__init__(study_hash, sites)
         self.training = training
         self.until = until
-        self._masked: MaskedRounds | None = None
 
     def carry_out(self, study: Study, home: ServerHome) -> None:
         """See the base class."""
@@ -54,9 +50,9 @@ class TrainController(StudyController):
             home.save_generator(checkpoint.smoothed, study, rounds=str(checkpoint.rounds))
         self._tell(study, home, checkpoint, "running")
         silent = self._summarise(study, home, checkpoint)
-        self._masked = MaskedRounds(self, study, self.sites) if study.federation.secure_aggregation else None
+        rounds = Rounds(self, study, self.sites)
         while checkpoint.rounds < self._last(study) and not silent:
-            checkpoint, silent = self._round(study, home, checkpoint)
+            checkpoint, silent = self._round(rounds, study, home, checkpoint)
         done = checkpoint.rounds == study.training.rounds
         self._tell(study, home, checkpoint, "done" if done else "paused", silent)
 
@@ -86,11 +82,12 @@ class TrainController(StudyController):
                                     "log", replies.absent)
         return replies.absent
 
-    def _round(self, study: Study, home: ServerHome, before: Checkpoint) -> tuple[Checkpoint, list[str]]:
+    def _round(self, rounds: Rounds, study: Study, home: ServerHome,
+               before: Checkpoint) -> tuple[Checkpoint, list[str]]:
         """One round; what it made, on disk, and who did not answer."""
         record = before.record
         admission = Admission(study, record["rejected"], record["absent"], record["seen"])
-        change, curves, silent = self._change(study, before, admission)
+        change, curves, silent = rounds.run(before.weights, before.rounds, admission)
         told = {"curves": [*record["curves"], *curves], "rejected": admission.rejected, "absent": admission.absent,
                 "seen": admission.seen}
         if change is None:
@@ -103,23 +100,6 @@ class TrainController(StudyController):
         home.save_generator(after.smoothed, study, rounds=str(after.rounds))
         self._tell(study, home, after, "running")
         return after, silent
-
-    def _change(self, study: Study, before: Checkpoint,
-                admission: Admission) -> tuple[Weights | None, list[dict[str, Any]], list[str]]:
-        """The change that a round makes, None if it was lost; its curves; and who did not answer."""
-        if self._masked is None:
-            replies = ask_round(self, study, self.sites, "train", before.weights, before.rounds)
-            updates = admission.admit(before.rounds, replies)
-            return aggregate(study, updates, before.weights), _curves(before.rounds + 1, updates), replies.absent
-        mean, replies = self._masked.mean(before.weights, before.rounds)
-        admission.admit_sum(before.rounds, mean, replies)
-        curves = [] if mean is None else [{**_curves(before.rounds + 1, {ALL_SITES: mean})[0], "sites": self.sites}]
-        return mean, curves, [site for site in self.sites if site not in replies.answers]
-
-
-def _curves(number: int, updates: Answers) -> list[dict[str, Any]]:
-    return [{"round": number, "site": site, **{name: float(fields[name]) for name in sorted(CURVES & set(fields))}}
-            for site, fields in updates.items()]
 
 
 def _blend(old: Weights, new: Weights, decay: float) -> Weights:

@@ -43,7 +43,7 @@ def test_our_own_job_is_not_refused(empty: dict[str, Any]) -> None:
 @pytest.mark.parametrize("part", [
     {"path": "fl_components.client.executor.SiteExecutor", "args": ARGS},
     {"path": TRAIN + "X", "args": ARGS},
-    {"path": CLASS_ALLOW_LIST[2], "args": ARGS},
+    {"path": CLASS_ALLOW_LIST[3], "args": ARGS},
     {"name": "TrainExecutor", "args": ARGS},
     {"path": [TRAIN], "args": ARGS},
     {**GOOD, "class_attributes": {"x": 1}},
@@ -62,6 +62,8 @@ def test_our_own_job_is_not_refused(empty: dict[str, Any]) -> None:
     {"path": TRAIN, "args": {**ARGS, "training": HASH}},
     {"path": TRAIN, "args": {**ARGS, "training": "../" * 10 + "xy"}},
     {"path": CLASS_ALLOW_LIST[1], "args": ARGS},
+    {"path": CLASS_ALLOW_LIST[2], "args": ARGS},
+    {"path": CLASS_ALLOW_LIST[2], "args": {"study_hash": HASH, "arm": "0"}},
     "text", None, 7, ["path"]])
 def test_other_parts_are_refused(part: object) -> None:
     with pytest.raises(UnsafeComponentError):

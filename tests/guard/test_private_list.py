@@ -8,13 +8,15 @@ import pytest
 from small_run import small_study
 from test_privacy_account import PLAN, STUDY
 
-from fl_components.guard.declaration import PUBLIC_SCALARS, TRAINING_SCALARS, Task, declare
+from fl_components.guard.declaration import EVALUATION, PUBLIC_SCALARS, TRAINING_SCALARS, Task, declare
 from fl_components.guard.private_list import ABOUT_NOBODY, accounted, charged_event, unlisted
 from fl_components.site import EgressPolicy
 from fl_components.study import Study
 
+LISTED = [task for task in get_args(Task) if task not in EVALUATION]
 
-@pytest.mark.parametrize("task", get_args(Task))
+
+@pytest.mark.parametrize("task", LISTED)
 @pytest.mark.parametrize("canaries", [0, 4])
 def test_every_declared_field_is_on_the_list(task: str, canaries: int) -> None:
     study = STUDY.model_copy(update={"canaries": STUDY.canaries.model_copy(update={"per_site": canaries})})
@@ -24,13 +26,14 @@ def test_every_declared_field_is_on_the_list(task: str, canaries: int) -> None:
     assert unlisted(task, study, sorted(fields)) is None
 
 
-@pytest.mark.parametrize("task", get_args(Task))
+@pytest.mark.parametrize("task", LISTED)
 def test_what_depends_on_patients_is_charged_and_nothing_else(task: str) -> None:
     assert bool(accounted(task, STUDY)) == (charged_event(task, PLAN) is not None)
 
 
-def test_the_lists_name_every_task_that_a_site_can_allow() -> None:
-    assert set(ABOUT_NOBODY) == set(get_args(Task)) == set(EgressPolicy().tasks)
+def test_the_lists_name_every_task_but_the_evaluations_and_so_do_the_defaults() -> None:
+    assert set(ABOUT_NOBODY) == set(LISTED) == set(EgressPolicy().tasks)
+    assert set(get_args(Task)) == set(get_args(get_args(EgressPolicy.model_fields["tasks"].annotation)[0]))
 
 
 def test_no_number_computed_on_a_patient_is_beside_the_update() -> None:
@@ -39,7 +42,7 @@ def test_no_number_computed_on_a_patient_is_beside_the_update() -> None:
     assert not any(name.startswith("contrast.") for name in declare("summarise", STUDY))
 
 
-@pytest.mark.parametrize("task", ["segment", "label", "evaluate", "cross_site_validation", ""])
+@pytest.mark.parametrize("task", [*EVALUATION, "label", "evaluate", "cross_site_validation", ""])
 def test_a_task_that_is_not_on_the_list_is_refused(task: str) -> None:
     assert "not on the private mode's list" in str(unlisted(task, STUDY, []))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -15,8 +16,9 @@ from nvflare.apis.shareable import Shareable, make_reply
 from small_run import small_study
 
 from fl_components.client.audit_executor import AuditExecutor
+from fl_components.client.evaluate_executor import EvaluateExecutor
 from fl_components.client.train_executor import TrainExecutor
-from fl_components.guard.declaration import declare
+from fl_components.guard.declaration import Task, declare
 from fl_components.guard.egress import Guard
 from fl_components.guard.result_check import KINDS
 from fl_components.guard.site_filter import SiteFilter
@@ -61,9 +63,10 @@ def test_it_is_no_dxo_filter() -> None:
     assert SiteFilter.__mro__[1] is Filter
 
 
-def test_kinds_are_the_executors() -> None:
-    for executor in (TrainExecutor("0" * 64, "0" * 32), AuditExecutor("0" * 64)):
-        assert {KINDS[task] for task in executor.tasks()} == {executor.data_kind}
+def test_every_executors_task_has_a_kind() -> None:
+    tasks = [TrainExecutor("0" * 64, "0" * 32).tasks(), AuditExecutor("0" * 64).tasks(),
+             EvaluateExecutor("0" * 64).tasks()]
+    assert set().union(*tasks) == set(KINDS) == set(get_args(Task))
 
 
 def test_recorded_answer_passes_without_anything_more(site: Site) -> None:

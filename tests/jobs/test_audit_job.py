@@ -9,6 +9,7 @@ import pytest
 from small_run import write_run
 
 from jobs import audit as module
+from jobs.again import run_again
 from jobs.engine import Engine, Job, JobFailedError, JobRefusedError
 from jobs.output import Talk
 from jobs.run_folder import RunFolder
@@ -54,7 +55,7 @@ def test_it_is_submitted_three_times_at_most_and_once_if_refused(
             return {}
 
     def go() -> None:
-        module._run(cast(Engine, Flaky()), Job("audit", run.study(), tuple(FOUR)), Talk(), lambda beats: None)
+        run_again(cast(Engine, Flaky()), Job("audit", run.study(), tuple(FOUR)), Talk(), lambda beats: None)
 
     if failures >= submitted:
         with pytest.raises(kind, match="its process died"):

@@ -18,7 +18,8 @@ from jobs.recipes import CLASS_ALLOW_LIST, SITE_COMPONENTS, FedsynthRecipe
 
 STUDY = Study.parse(small_study(sites=dict.fromkeys(("a", "b", "c", "d"), 1.0)), "test")
 TRAINING = "0123456789abcdef" * 2
-JOBS = {"train": Job("train", STUDY, ("a", "c", "d"), TRAINING, 2), "audit": Job("audit", STUDY, ("a", "b", "c"))}
+JOBS = {"train": Job("train", STUDY, ("a", "c", "d"), TRAINING, 2), "audit": Job("audit", STUDY, ("a", "b", "c")),
+        "evaluate": Job("evaluate", STUDY, ("b", "c", "d"))}
 
 
 @pytest.fixture(scope="module", params=list(JOBS))
@@ -39,7 +40,7 @@ def test_it_goes_to_its_sites_and_nobody_else(exported: tuple[Job, Path]) -> Non
     job, folder = exported
     meta = read_json(folder / "meta.json")
     assert sorted(site for sites in meta["deploy_map"].values() for site in sites) == sorted([*job.sites, "server"])
-    assert meta["min_clients"] == 3  # of a training with four sites, and all that an audit asks
+    assert meta["min_clients"] == 3  # of a training with four sites, and all that another job asks
     assert not list(folder.rglob("custom"))
 
 
@@ -51,6 +52,7 @@ def test_a_site_gets_one_executor_of_the_listed_range(exported: tuple[Job, Path]
         assert component_refusal(entry["executor"], "executors.#1.executor", SITE_COMPONENTS) is None
         training = {"training": TRAINING} if job.name == "train" else {}
         assert entry["executor"]["args"] == {"study_hash": STUDY.hash, **training}
+        assert not {"train_keys", "train_reveal"} & set(entry["tasks"])  # the study wants no masks
         assert content["components"] == content["task_result_filters"] == content["task_data_filters"] == []
 
 
@@ -58,5 +60,5 @@ def test_the_server_gets_every_argument(exported: tuple[Job, Path]) -> None:
     job, folder = exported
     [workflow] = config(folder, "server")["workflows"]
     more = {"training": TRAINING, "until": 2} if job.name == "train" else {}
-    assert workflow["path"] == CLASS_ALLOW_LIST[2 if job.name == "train" else 3]
+    assert workflow["path"] == CLASS_ALLOW_LIST[3 + list(JOBS).index(job.name)]
     assert workflow["args"] == {"study_hash": STUDY.hash, "sites": list(job.sites), **more}
