@@ -53,24 +53,30 @@ def rim_auc(real: Sequence[Subject], synthetic: Sequence[Subject], spacing_mm: f
     return detector_auc(scores[kind == 0], scores[kind == 1])
 
 
-def rim_points(labels: np.ndarray, spacing_mm: float, rng: np.random.Generator, number: int = PATCHES) -> np.ndarray:
-    """(k, 3) voxels on the tumour's outer boundary, at least `DEPTH_MM` deep in the brain; k ≤ `number`, without
-    replacement. Both kinds of volume are sampled so."""
-    distance = signed_distance(labels, spacing_mm)
-    deep = ndimage.distance_transform_edt(np.pad(labels != BACKGROUND, 1), spacing_mm)[1:-1, 1:-1, 1:-1] >= DEPTH_MM
-    points = np.argwhere((distance < 0) & (distance >= -spacing_mm) & deep)
-    return points[rng.permutation(len(points))[:number]]
+def rim_points(distance: np.ndarray, brain: np.ndarray, spacing_mm: float, rng: np.random.Generator) -> np.ndarray:
+    """(k, 3) voxels on the tumour's outer boundary, at least `DEPTH_MM` deep in the brain; k ≤ `PATCHES`, without
+    replacement. Both kinds of volume are sampled so.
+
+    Args:
+        distance: (X, Y, Z) mm to the boundary (`profile.signed_distance`).
+        brain: (X, Y, Z) bool.
+        spacing_mm: of the grid.
+        rng: of the draw.
+    """
+    depth = ndimage.distance_transform_edt(np.pad(brain, 1), spacing_mm)[1:-1, 1:-1, 1:-1]
+    points = np.argwhere((distance < 0) & (distance >= -spacing_mm) & (depth >= DEPTH_MM))
+    return points[rng.permutation(len(points))[:PATCHES]]
 
 
 def rim_features(subject: Subject, spacing_mm: float, rng: np.random.Generator) -> np.ndarray | None:
     """(k, F) features of a subject's patches; None if it has no tumour deep enough."""
-    points = rim_points(subject.labels, spacing_mm, rng)
+    distance, brain = signed_distance(subject.labels, spacing_mm), subject.labels != BACKGROUND
+    points = rim_points(distance, brain, spacing_mm, rng)
     if not len(points):
         return None
     side = max(1, round(RADIUS_MM / spacing_mm))
     images = np.pad(subject.images, ((0, 0), *[(side, side)] * 3))
-    distance = np.pad(signed_distance(subject.labels, spacing_mm), side, constant_values=np.inf)
-    brain = np.pad(subject.labels != BACKGROUND, side)
+    distance, brain = np.pad(distance, side, constant_values=np.inf), np.pad(brain, side)
     cuts = [tuple(slice(int(start), int(start) + 2 * side + 1) for start in point) for point in points]
     return np.stack([patch_features(images[(slice(None), *cut)], distance[cut], brain[cut], spacing_mm)
                      for cut in cuts])
