@@ -1,4 +1,4 @@
-"""Attempts on the site's own files: the policy or the study is edited, then sent what may leave."""
+"""Attempts on files at the site: policy or study is edited, then sent what may leave; files are left to be fetched."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from nvflare.apis.fl_constant import FLContextKey
-from nvflare.apis.shareable import Shareable
+from nvflare.apis.fl_constant import FLContextKey, ReturnCode
+from nvflare.apis.shareable import Shareable, make_reply
 from redteam_answers import recorded_secret
 from redteam_case import Case
 
@@ -42,7 +42,21 @@ def restore(paths: list[Path]) -> None:
         change(path, path.read_text().replace(EDIT, ""))
 
 
+def left_to_fetch(case: Case) -> Shareable:
+    """Under names by which NVFlare keeps, shows or sends a job's logs and results."""
+    workspace = case.engine.get_workspace()
+    run, root = Path(workspace.get_run_dir(case.fl_ctx.get_job_id())), Path(workspace.get_root_dir())
+    for name in ("scan.txt", "log.txt", "error_log.txt", "stats_pool_summary.json", "app_server/scan.txt"):
+        for folder in (run, root):
+            path = folder / name
+            path.parent.mkdir(exist_ok=True)
+            with path.open("a") as stream:
+                stream.write(f"{case.text}\n")
+    return make_reply(ReturnCode.EXECUTION_EXCEPTION)
+
+
 FILES: dict[str, Callable[[Case], Any]] = {
     "policy_edited": edited(lambda opened, site_file: site_file),
     "study_edited": edited(lambda opened, site_file: opened.site.study),
+    "left_to_fetch": left_to_fetch,
 }

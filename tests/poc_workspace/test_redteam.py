@@ -23,6 +23,7 @@ from jobs.engine import Job
 from jobs.recipes import SITE_COMPONENTS
 from jobs.run_folder import RunFolder
 from poc_workspace.deployment import Deployment
+from poc_workspace.project import PROJECT, SERVER
 from poc_workspace.submission import export
 
 pytestmark = pytest.mark.redteam
@@ -85,6 +86,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
             time.sleep(1)
         answers = run.server.result("train")["answers"]
         deployment.wait(first)[0].wait(120)
+        fetch(deployment, first, run.path / "fetched")
         for name, (change, _) in REFUSED_JOBS.items():
             refused = export(asked, run.path / "jobs" / name)
             for config in refused.rglob("config_fed_client.json"):
@@ -100,6 +102,13 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
     finally:
         deployment.stop()
         os.environ["PYTHONPATH"] = before
+
+
+def fetch(deployment: Deployment, job_id: str, folder: Path) -> None:
+    """All that NVFlare gives to who submitted a job: its results, every party's logs."""
+    kit = ("--startup-kit", str(deployment.admin.kit))
+    for words in (("download", job_id, "-o", str(folder)), ("logs", job_id, "--site", "all")):
+        deployment.nvflare.start("job", *words, *kit)[0].wait(120)
 
 
 def widen(local: Path, run: RunFolder, party: str) -> None:
@@ -131,6 +140,18 @@ def test_nothing_of_it_left_the_site(outcome: Outcome, site: str, attempt: str) 
     wire = tapped(outcome, site)
     assert secret(attempt).encode() not in wire
     assert interleaved(secret(attempt), 8).tobytes() not in wire
+
+
+def test_who_submitted_the_job_and_the_server_have_no_file_of_it(outcome: Outcome) -> None:
+    """Downloaded results, logs that were asked for, the server's storage and its own folder."""
+    poc = outcome.run.path / "poc"
+    assert [path for path in (outcome.run.path / "fetched").rglob("*") if path.is_file()]
+    assert (poc / "logs/logs.log").stat().st_size
+    places = (outcome.run.path / "fetched", poc / "storage", poc / "logs/logs.log", poc / "logs/server.log",
+              poc / f"deployment/{PROJECT}/prod_00" / SERVER)
+    held = {path: path.read_bytes() for place in places for path in (place.rglob("*") if place.is_dir() else [place])
+            if path.is_file()}
+    assert [path for path, content in held.items() if b"<SCAN:" in content] == []
 
 
 REFUSED_IN_LEDGER = (
