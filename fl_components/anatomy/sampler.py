@@ -8,9 +8,10 @@ from typing import Any, Final
 import numpy as np
 
 from fl_components.anatomy.brain import Brain, BrainTraits, make_brain
-from fl_components.anatomy.compartments import brain_stem, hindbrain
+from fl_components.anatomy.compartments import brain_stem, hindbrain, rooms
 from fl_components.anatomy.deform import warp
 from fl_components.anatomy.field import random_field
+from fl_components.anatomy.prepared import as_prepared
 from fl_components.anatomy.threads import one_blas_thread
 from fl_components.anatomy.tumour import (
     NEVER,
@@ -19,6 +20,7 @@ from fl_components.anatomy.tumour import (
     label_tumour,
     push_displacement,
     push_velocity,
+    sparing_cortex,
     time_at_volume,
 )
 from fl_components.study import Grid
@@ -61,7 +63,7 @@ class AnatomySampler:
 
     def _draw(self, rng: np.random.Generator, tumour: bool) -> SampledAnatomy:
         brain_traits = draw_brain_traits(rng)
-        brain = make_brain(rng, self.grid, brain_traits)
+        brain = as_prepared(rng, make_brain(rng, self.grid, brain_traits), self.grid.spacing_mm)
         record: dict[str, Any] = {"brain": asdict(brain_traits), "tumour": None}
         if not tumour:
             return SampledAnatomy(brain.labels(), record, brain)
@@ -77,24 +79,24 @@ class AnatomySampler:
 def draw_brain_traits(rng: np.random.Generator) -> BrainTraits:
     """The public spread of adult brains: the template is about a quarter larger than the average adult's."""
     age = rng.uniform(0, 1)  # 0 a young adult, 1 an old one
-    size = np.clip(rng.normal(0.935, 0.03), 0.86, 1.01)
-    scale = size * np.clip(rng.normal(1, 0.02, 3), 0.96, 1.04)
+    size = np.clip(rng.normal(0.916, 0.032), 0.84, 1.0)
+    scale = size * np.clip(rng.normal(1, 0.025, 3), 0.95, 1.05)
     return BrainTraits(
         scale=(float(scale[0]), float(scale[1]), float(scale[2])),
         rotation_degrees=(float(rng.normal(0, 4)), float(rng.normal(0, 3)), float(rng.normal(0, 3))),
-        warp_mm=2.2, warp_scale_mm=25.0,
-        ventricle_mm=float(np.clip(rng.normal(-1.0 + 4.0 * age, 1.2), -2.5, 6.0)),
+        warp_mm=float(rng.uniform(2.0, 3.0)), warp_scale_mm=float(rng.uniform(20, 30)),
+        ventricle_mm=float(np.clip(rng.normal(-1.6 + 4.0 * age, 1.4), -3, 6.0)),
         atrophy=float(np.clip(rng.normal(0.1 + 0.5 * age, 0.15), 0, 1)),
-        folding=float(rng.uniform(0.2, 0.45)), fold_mm=float(rng.uniform(5.0, 7.0)))
+        folding=float(rng.uniform(0.38, 0.58)), fold_mm=float(rng.uniform(4.0, 5.2)))
 
 
 def draw_tumour_traits(rng: np.random.Generator) -> TumourTraits:
     """The public spread of gliomas: 3 to 180 ml; about a quarter does not enhance, a tenth has no necrosis."""
     volume = float(np.clip(60 * np.exp(rng.normal(0, 0.85)), 3, rng.uniform(110, 180)))
-    kind = rng.choice(["ring", "low grade", "solid"], p=[0.66, 0.24, 0.10])
+    kind = rng.choice(["ring", "low grade", "solid"], p=[0.62, 0.29, 0.09])
     core = {"ring": rng.uniform(0.15, 0.6), "low grade": rng.uniform(0.25, 0.85), "solid": rng.uniform(0.08, 0.3)}[kind]
     core_radius_mm = np.cbrt(volume * core * 1000 * 3 / (4 * np.pi))
-    rim = {"ring": np.clip(rng.uniform(0.12, 0.4) * core_radius_mm, 2.5, 8.0), "low grade": 0.0, "solid": 99.0}[kind]
+    rim = {"ring": np.clip(rng.uniform(0.08, 0.3) * core_radius_mm, 2.0, 6.5), "low grade": 0.0, "solid": 99.0}[kind]
     return TumourTraits(volume_ml=volume, core_share=float(core), rim_mm=float(rim),
                         white_preference=float(rng.uniform(3, 10)),
                         push_mm=float(rng.uniform(0.1, 0.45) * core_radius_mm), roughness=float(rng.uniform(0.2, 1.0)))
@@ -139,7 +141,7 @@ def _add_tumour(rng: np.random.Generator, brain: Brain, traits: TumourTraits, se
     """Grow the tumour, push the brain aside, label both: (X, Y, Z) uint8, and the push's velocity."""
     uneven = np.minimum(random_field(rng, brain.inside.shape, 11.0 / spacing_mm), 1)
     mobility = np.exp(0.6 * traits.roughness * (uneven - 1))
-    arrival = arrival_times(brain.tissues, seeds, delays, traits, spacing_mm, mobility)
+    arrival = arrival_times(brain.tissues, seeds, delays, traits, spacing_mm, mobility, rooms(brain.template_mm))
     core = arrival <= time_at_volume(arrival, traits.volume_ml * traits.core_share, spacing_mm)
     push = push_velocity(core, brain.inside, traits.push_mm, spacing_mm)
     displacement = push_displacement(push, brain.inside.shape, spacing_mm)
@@ -147,6 +149,7 @@ def _add_tumour(rng: np.random.Generator, brain: Brain, traits: TumourTraits, se
     latest = arrival[arrival < NEVER].max(initial=0.0)
     arrival = warp(np.minimum(arrival, 2 * latest + 1)[None], displacement, spacing_mm)[0]
     arrival[arrival > latest] = NEVER
+    arrival = sparing_cortex(arrival, pushed.tissues)
     labels = pushed.labels()
     allowed = (labels != BACKGROUND) & (labels != CSF)
     tumour = label_tumour(rng, arrival, allowed, traits, spacing_mm)

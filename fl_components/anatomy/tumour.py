@@ -24,6 +24,9 @@ REACH_MM: Final = 58.0
 """Half the size of the box around the seeds in which growth is computed."""
 LONGEST: Final = 12.0
 """Growth stops here at the latest, in units of 1 / growth rate."""
+CORTEX_SPARED: Final = 0.3
+"""How much later grey matter swells than white, in shares of the tumour's age: oedema follows white matter and spares
+the cortex (Ho, Rojas, Eisenberg, "Cerebral edema", Am. J. Roentgenol. 2012)."""
 NEIGHBOURS: Final = tuple((tuple(slice(0, -1) if other == axis else slice(None) for other in range(3)),
                            tuple(slice(1, None) if other == axis else slice(None) for other in range(3)))
                           for axis in range(3))
@@ -107,6 +110,18 @@ def arrival_beyond(tissues: np.ndarray, cells: np.ndarray, white_preference: flo
     arrival[box] = _front(diffusivity, np.empty((0, 3), int), np.empty(0), target, spacing_mm,
                           None if rooms is None else rooms[box], cells[box].astype(np.float32))
     return arrival
+
+
+def sparing_cortex(arrival: np.ndarray, tissues: np.ndarray) -> np.ndarray:
+    """(X, Y, Z) arrival times, later in grey matter; `NEVER` stays.
+
+    Args:
+        arrival: (X, Y, Z) times at which cells come.
+        tissues: (3, X, Y, Z) probabilities of CSF, grey and white matter.
+    """
+    age = max(float(arrival[arrival < NEVER].max(initial=0.0)), 1.0)
+    grey = tissues[1] / np.maximum(tissues.sum(axis=0), 0.05)
+    return np.where(arrival < NEVER, arrival + CORTEX_SPARED * age * grey, NEVER).astype(np.float32)
 
 
 def _diffusivity(tissues: np.ndarray, white_preference: float) -> np.ndarray:

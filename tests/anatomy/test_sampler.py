@@ -4,9 +4,12 @@ import json
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from fl_components.anatomy.brain import make_brain
 from fl_components.anatomy.check import problems
+from fl_components.anatomy.compartments import LEFT, OPEN, RIGHT
+from fl_components.anatomy.edit.source import head_of_sample
 from fl_components.anatomy.sampler import AnatomySampler, SampledAnatomy, draw_brain_traits, seed_chance
 from fl_components.study import Grid
 from fl_components.vocabulary import ENHANCING, NECROTIC, TUMOUR
@@ -49,6 +52,21 @@ def test_brains_vary(samples: list[SampledAnatomy]) -> None:
     assert np.std(sizes) > 80
     fluid = [sample.record["volume_ml"]["CSF"] / size for sample, size in zip(samples, sizes, strict=True)]
     assert max(fluid) / min(fluid) > 1.3
+
+
+def test_a_tumour_comes_to_the_other_side_only_through_what_joins_the_halves(samples: list[SampledAnatomy]) -> None:
+    across = 0
+    for sample in samples:
+        head = head_of_sample(sample, GRID)
+        sides = {RIGHT if seed[0] > 0 else LEFT for seed in sample.record["tumour"]["seeds_template_mm"]}
+        bridge = ndimage.binary_dilation(head.tumour & (head.rooms == OPEN), iterations=2)
+        for side in {LEFT, RIGHT} - sides:
+            beyond = head.tumour & (head.rooms == side) & (np.abs(head.pushed.template_mm[0]) > GRID.spacing_mm)
+            parts, count = ndimage.label(beyond)
+            found = [parts == part for part in range(1, count + 1) if (parts == part).sum() * 0.064 > 0.5]
+            assert all(bridge[part].any() for part in found)
+            across += bool(found)
+    assert across < 0.3 * len(samples)
 
 
 def test_the_same_seed_gives_the_same_anatomy() -> None:

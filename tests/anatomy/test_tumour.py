@@ -11,6 +11,7 @@ from scipy import ndimage
 from fl_components.anatomy import tumour
 from fl_components.anatomy.deform import jacobian
 from fl_components.anatomy.tumour import (
+    CORTEX_SPARED,
     FRONT_WIDTH_MM,
     NEVER,
     TumourTraits,
@@ -20,6 +21,7 @@ from fl_components.anatomy.tumour import (
     label_tumour,
     largest_parts,
     mass_effect,
+    sparing_cortex,
     time_at_volume,
 )
 from fl_components.vocabulary import ENHANCING, NECROTIC, OEDEMA
@@ -182,3 +184,13 @@ def test_specks_are_dropped_and_holes_stay() -> None:
     assert not kept[15, 15, 15]
     assert not kept[5, 5, 5]
     assert kept.sum() == 8**3 - 1
+
+
+def test_cortex_swells_later_and_places_never_reached_stay_so() -> None:
+    arrival = np.array([0.0, 1.0, 4.0, NEVER], np.float32).reshape(4, 1, 1)
+    tissues = np.zeros((3, 4, 1, 1), np.float32)
+    tissues[2] = 1
+    np.testing.assert_array_equal(sparing_cortex(arrival, tissues), arrival)
+    tissues[1], tissues[2] = 1, 0
+    later = sparing_cortex(arrival, tissues) - arrival
+    np.testing.assert_allclose(later.ravel(), [4 * CORTEX_SPARED] * 3 + [0], rtol=1e-5)

@@ -22,7 +22,7 @@ from fl_components.anatomy.edit.lesion import (
 )
 from fl_components.anatomy.field import random_field
 from fl_components.anatomy.sampler import seed_chance
-from fl_components.anatomy.tumour import NEVER, REACHED, TumourTraits, arrival_beyond, arrival_times
+from fl_components.anatomy.tumour import NEVER, REACHED, TumourTraits, arrival_beyond, arrival_times, sparing_cortex
 from fl_components.vocabulary import OEDEMA
 
 ATTEMPTS: Final = 5
@@ -136,8 +136,9 @@ def present_orders(head: Head, index: int) -> Orders:
 
 def _arrival(head: Head, seed: np.ndarray, shape: Shape, biology: Biology, mobility: np.ndarray) -> np.ndarray:
     traits = TumourTraits(shape.volume_ml, shape.core_share, 0.0, biology.white_preference, 0.0, biology.roughness)
-    return arrival_times(head.pushed.tissues, seed[None], np.zeros(1), traits, head.grid.spacing_mm, mobility,
-                         head.rooms)
+    arrival = arrival_times(head.pushed.tissues, seed[None], np.zeros(1), traits, head.grid.spacing_mm, mobility,
+                            head.rooms)
+    return sparing_cortex(arrival, head.pushed.tissues)
 
 
 def _lesion(head: Head, arrival: np.ndarray, wobble: np.ndarray, voxels: Voxels, biology: Biology) -> Lesion:
