@@ -47,7 +47,7 @@ def ledger_problems(run: RunFolder) -> list[str]:
     the server counted must be in it, with the very losses that the server heard.
     """
     problems = []
-    curves = run.server.result("train")["curves"]
+    curves = run.server.result("train").get("curves", ())  # none of a job that failed
     for name in run.study().sites:
         for record in ("ledger.jsonl", "wire.jsonl"):  # what its executor let leave, and what its wall saw leave
             problem = Ledger(run.site_folder(name) / record).verify()
@@ -79,6 +79,8 @@ def rounds_without(run: RunFolder, site: str = VICTIM) -> list[int]:
 
 def generator_against(run: RunFolder, plain: RunFolder) -> str:
     """"the same", bit by bit, as that of a training without fault; "another", or what is wrong with it."""
+    if not run.server.generator_file.exists():
+        return "none"
     weights, expected = run.server.load_generator(), plain.server.load_generator()
     if not all(np.isfinite(value).all() for value in weights.values()):
         return "not finite"

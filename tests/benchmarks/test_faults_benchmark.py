@@ -106,6 +106,13 @@ def test_generators_are_compared_bit_by_bit(tmp_path: Path) -> None:
     assert generator_against(other, run) == "not finite"
 
 
+def test_a_training_that_failed_is_looked_at_as_well(tmp_path: Path) -> None:
+    run = finished(tmp_path / "run")
+    run.server.write_result("train", "failed", reason="another study")
+    run.server.generator_file.unlink()
+    assert (ledger_problems(run), generator_against(run, finished(tmp_path / "other"))) == ([], "none")
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_every_case_is_a_known_fault_at_a_known_moment(case: tuple[str, str]) -> None:
     assert case[0] in blows()
