@@ -107,7 +107,7 @@ def test_training_and_audit_from_the_servers_machine(federation: Federation) -> 
 
 def waited_for(kit: Path, command: subprocess.Popen[bytes]) -> str:
     """NVFlare's identifier of the job that a command submitted and waits for."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while time.monotonic() < deadline:
         assert command.poll() is None
         for process in psutil.process_iter():
