@@ -1,8 +1,8 @@
 """How real the generator's release looks beside the hospitals' scans, at each site and over all of them.
 
 Rows: the release; the same anatomies and contrasts rendered by the generator that was trained on public anatomies
-alone; the public simulator's own images; other subjects of the hospitals, mixed as the release is (the floor: what a perfect
-generator would get); and those subjects with one defect each (`fl_components.evaluation.realism.bad`).
+alone; the public simulator's own images; other subjects of the hospitals, mixed as the release is (the floor: what a
+perfect generator would get); and those subjects with one defect each (`fl_components.evaluation.realism.bad`).
 
 Compared with each site's holdout and test subjects, never trained on. Figures are stratified over sites, with 95 %
 intervals over subjects. Pictures of profiles and spectra are drawn into docs/images/realism.
@@ -39,7 +39,8 @@ from fl_components.evaluation.realism.answer import (
     combine_realism,
 )
 from fl_components.evaluation.realism.bad import BAD
-from fl_components.evaluation.realism.site import site_realism
+from fl_components.evaluation.realism.description import Description
+from fl_components.evaluation.realism.site import compare_sets
 from fl_components.json_file import read_json
 from fl_components.networks.build import build_generator
 from fl_components.networks.precision import choose_precision
@@ -74,14 +75,14 @@ def measure(arguments: argparse.Namespace) -> int:
     test, holdout = load_hospitals(run, "test"), load_hospitals(run, "holdout")
     real = {site: [*test[site], *holdout[site]][:arguments.real] for site in test}
     sets = synthetic_sets(run, study, load_hospitals(run, "members"), arguments.synthetic, talk)
+    rng = np.random.default_rng([study.seed, 17])
     answers: dict[str, dict[str, RealismStatistics]] = {}
-    for name, synthetic in sets.items():
-        with talk.stage(f"Comparing: {name}") as advance:
-            answers[name] = {}
-            for k, (site, subjects) in enumerate(real.items()):
-                answers[name][site] = site_realism(subjects, synthetic, study.grid.spacing_mm,
-                                                   np.random.default_rng([study.seed, k]))
-                advance((k + 1) / len(real), site)
+    with talk.stage("Comparing with each site's scans") as advance:
+        described = {site: Description.of(subjects, study.grid.spacing_mm, rng) for site, subjects in real.items()}
+        for done, (name, synthetic) in enumerate(sets.items(), 1):
+            made = Description.of(synthetic, study.grid.spacing_mm, rng)
+            answers[name] = {site: compare_sets(one, made, rng) for site, one in described.items()}
+            advance(done / len(sets), name)
     everybody = list(chain.from_iterable(real.values()))
     draw_profiles({"real": everybody, **sets}, study.grid.spacing_mm)
     draw_spectra({"real": everybody, **sets}, study.grid.spacing_mm)

@@ -12,8 +12,6 @@ from skimage.transform import downscale_local_mean
 from fl_components.cohort.subject import Subject
 from fl_components.vocabulary import SEQUENCES
 
-PARTNERS: Final = 2
-"""Others that each subject is compared with on either side."""
 WEIGHTS: Final = (0.2, 0.4, 0.4)
 """Exponents of three scales, finest first; a brain of 40 voxels has no more."""
 SIGMA: Final = 1.5
@@ -23,20 +21,18 @@ _C1, _C2 = 0.01**2, 0.03**2
 
 
 def pair_similarities(subjects: Sequence[Subject], rng: np.random.Generator) -> np.ndarray:
-    """(n, 4) mean MS-SSIM of each subject with `PARTNERS` neighbours on either side in a random circle of all.
+    """(n, 4) mean MS-SSIM of each subject with its two neighbours in a random circle of all.
 
     1 is the same image. Of subjects that differ no more than others do, it is that of real pairs; of a collapsed
     generator it is near 1.
     """
     n = len(subjects)
-    order, sums, counts = rng.permutation(n), np.zeros((n, len(SEQUENCES))), np.zeros(n)
-    for step in range(1, min(PARTNERS, n - 1) + 1):
-        for place in range(n):
-            pair = [int(order[place]), int(order[(place + step) % n])]
-            first, second = (subjects[k].images.astype(np.float32) for k in pair)
-            sums[pair] += [ms_ssim(one, other) for one, other in zip(first, second, strict=True)]
-            counts[pair] += 1
-    return sums / counts[:, None]
+    order, sums = rng.permutation(n), np.zeros((n, len(SEQUENCES)))
+    for place in range(n):
+        pair = [int(order[place]), int(order[(place + 1) % n])]
+        first, second = (subjects[k].images.astype(np.float32) for k in pair)
+        sums[pair] += [ms_ssim(one, other) for one, other in zip(first, second, strict=True)]
+    return sums / 2
 
 
 def ms_ssim(first: np.ndarray, second: np.ndarray) -> float:

@@ -8,7 +8,8 @@ give nothing away; each sequence of a patch is standardised, so that the scanner
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Self
 
 import numpy as np
 from scipy import ndimage
@@ -28,28 +29,45 @@ RADIUS_MM: Final = 12.0
 DEPTH_MM: Final = 10.0
 """A patch's centre is at least so deep in the brain: skull and outline are not in the question."""
 FOLDS: Final = 5
-LEAST_SUBJECTS: Final = 10
-"""Pairs of tumours."""
+LEAST_PAIRS: Final = 10
 
 
-def rim_auc(real: Sequence[Subject], synthetic: Sequence[Subject], spacing_mm: float,
-            rng: np.random.Generator) -> Measured | None:
+@dataclass(frozen=True)
+class Rim:
+    """A tumour's rim: `volume` of the whole tumour in voxels, `patches` (k, F) from `patch_features`, k ≥ 1."""
+
+    volume: int
+    patches: np.ndarray
+
+    @classmethod
+    def of(cls, subject: Subject, spacing_mm: float, rng: np.random.Generator) -> Self | None:
+        """The rim of a subject; None if it has no tumour deep enough in the brain."""
+        distance, brain = signed_distance(subject.labels, spacing_mm), subject.labels != BACKGROUND
+        points = rim_points(distance, brain, spacing_mm, rng)
+        if not len(points):
+            return None
+        side = max(1, round(RADIUS_MM / spacing_mm))
+        images = np.pad(subject.images, ((0, 0), *[(side, side)] * 3))
+        distance, brain = np.pad(distance, side, constant_values=np.inf), np.pad(brain, side)
+        cuts = [tuple(slice(int(start), int(start) + 2 * side + 1) for start in point) for point in points]
+        patches = [patch_features(images[(slice(None), *cut)], distance[cut], brain[cut], spacing_mm) for cut in cuts]
+        return cls(int(np.isin(subject.labels, TUMOUR).sum()), np.stack(patches))
+
+
+def rim_auc(real: Sequence[Rim], synthetic: Sequence[Rim], seed: int) -> Measured | None:
     """AUC of "looks synthetic" over subjects, each scored by detectors that never saw it; .5 is ideal.
 
     Gradient boosting on `patch_features`, `FOLDS` folds by subject; a subject's score is the mean over its patches.
 
     Returns:
-        The AUC, or None if fewer than `LEAST_SUBJECTS` tumours of either kind can be paired.
+        The AUC, or None if fewer than `LEAST_PAIRS` tumours of either kind can be paired.
     """
-    ours = [rim_features(subject, spacing_mm, rng) for subject in synthetic]
-    theirs = [rim_features(subject, spacing_mm, rng) for subject in real]
-    pairs = paired_by_volume([_volume(s) if f is not None else 0 for s, f in zip(real, theirs, strict=True)],
-                             [_volume(s) if f is not None else 0 for s, f in zip(synthetic, ours, strict=True)])
-    if len(pairs) < LEAST_SUBJECTS:
+    pairs = paired_by_volume([rim.volume for rim in real], [rim.volume for rim in synthetic])
+    if len(pairs) < LEAST_PAIRS:
         return None
-    features = [found for a, b in pairs for found in (theirs[a], ours[b]) if found is not None]
+    features = [rim.patches for a, b in pairs for rim in (real[a], synthetic[b])]
     kind = np.tile([0, 1], len(pairs))
-    scores = _held_out_scores(features, kind, int(rng.integers(2**31)))
+    scores = _held_out_scores(features, kind, seed)
     return detector_auc(scores[kind == 0], scores[kind == 1])
 
 
@@ -66,20 +84,6 @@ def rim_points(distance: np.ndarray, brain: np.ndarray, spacing_mm: float, rng: 
     depth = ndimage.distance_transform_edt(np.pad(brain, 1), spacing_mm)[1:-1, 1:-1, 1:-1]
     points = np.argwhere((distance < 0) & (distance >= -spacing_mm) & (depth >= DEPTH_MM))
     return points[rng.permutation(len(points))[:PATCHES]]
-
-
-def rim_features(subject: Subject, spacing_mm: float, rng: np.random.Generator) -> np.ndarray | None:
-    """(k, F) features of a subject's patches; None if it has no tumour deep enough."""
-    distance, brain = signed_distance(subject.labels, spacing_mm), subject.labels != BACKGROUND
-    points = rim_points(distance, brain, spacing_mm, rng)
-    if not len(points):
-        return None
-    side = max(1, round(RADIUS_MM / spacing_mm))
-    images = np.pad(subject.images, ((0, 0), *[(side, side)] * 3))
-    distance, brain = np.pad(distance, side, constant_values=np.inf), np.pad(brain, side)
-    cuts = [tuple(slice(int(start), int(start) + 2 * side + 1) for start in point) for point in points]
-    return np.stack([patch_features(images[(slice(None), *cut)], distance[cut], brain[cut], spacing_mm)
-                     for cut in cuts])
 
 
 def patch_features(patch: np.ndarray, distance: np.ndarray, brain: np.ndarray, spacing_mm: float) -> np.ndarray:
@@ -119,20 +123,18 @@ def patch_features(patch: np.ndarray, distance: np.ndarray, brain: np.ndarray, s
 
 
 def paired_by_volume(real: Sequence[float], synthetic: Sequence[float]) -> list[tuple[int, int]]:
-    """Pairs of tumours of like volume, each used once, as many as there are of the rarer kind; those of 0 are left out.
+    """Pairs of tumours of like volume, each used once, as many as there are of the rarer kind.
 
     The sum of |log of the ratio| is the least possible.
     """
-    ours, theirs = np.flatnonzero(np.asarray(real)), np.flatnonzero(np.asarray(synthetic))
-    if not len(ours) or not len(theirs):
-        return []
-    cost = np.abs(np.log(np.asarray(real, float)[ours])[:, None] - np.log(np.asarray(synthetic, float)[theirs]))
-    return [(int(ours[a]), int(theirs[b])) for a, b in zip(*linear_sum_assignment(cost), strict=True)]
+    cost = np.abs(np.log(np.asarray(real, float))[:, None] - np.log(np.asarray(synthetic, float)))
+    return [(int(a), int(b)) for a, b in zip(*linear_sum_assignment(cost), strict=True)]
 
 
 def _held_out_scores(features: Sequence[np.ndarray], kind: np.ndarray, seed: int) -> np.ndarray:
     owner = np.repeat(np.arange(len(features)), [len(rows) for rows in features])
-    rows, scores = np.concatenate(features), np.zeros(len(features))
+    rows = np.nan_to_num(np.concatenate(features))  # a shell that no patch has is nothing to learn from
+    scores = np.zeros(len(features))
     for train, test in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(kind, kind):
         learn, judge = np.isin(owner, train), np.isin(owner, test)
         model = HistGradientBoostingClassifier(max_iter=80, learning_rate=0.1, max_leaf_nodes=8, l2_regularization=1.0,
@@ -143,7 +145,3 @@ def _held_out_scores(features: Sequence[np.ndarray], kind: np.ndarray, seed: int
             owner[judge], minlength=len(features)), 1)
         scores[test] = sums[test]
     return scores
-
-
-def _volume(subject: Subject) -> int:
-    return int(np.isin(subject.labels, TUMOUR).sum())

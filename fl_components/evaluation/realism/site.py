@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -21,14 +21,13 @@ from fl_components.evaluation.realism.answer import (
     Measured,
     RealismStatistics,
 )
+from fl_components.evaluation.realism.description import Description
 from fl_components.evaluation.realism.distribution import frechet_by_chance, frechet_distance, kernel_distance, whitened
-from fl_components.evaluation.realism.diversity import pair_similarities
-from fl_components.evaluation.realism.features import VIEWS, features_of
-from fl_components.evaluation.realism.histogram import histogram_distance, tissue_histograms
-from fl_components.evaluation.realism.profile import boundary_profile, profile_difference
+from fl_components.evaluation.realism.histogram import histogram_distance
+from fl_components.evaluation.realism.profile import profile_difference
 from fl_components.evaluation.realism.resampling import LEAST_ERROR, Samples, jackknife
 from fl_components.evaluation.realism.rim import rim_auc
-from fl_components.evaluation.realism.spectrum import fine_log_ratio, radial_spectrum
+from fl_components.evaluation.realism.spectrum import fine_log_ratio
 from fl_components.evaluation.realism.volume_detector import volume_auc, volume_features
 
 MINIMUM_SUBJECTS: Final = 20
@@ -48,29 +47,24 @@ def site_realism(real: Sequence[Subject], synthetic: Sequence[Subject], spacing_
     """
     if min(len(real), len(synthetic)) < minimum_subjects:
         return RealismStatistics.abstention()
+    first, second = (Description.of(side, spacing_mm, rng) for side in (real, synthetic))
+    return compare_sets(first, second, rng)
+
+
+def compare_sets(real: Description, synthetic: Description, rng: np.random.Generator) -> RealismStatistics:
+    """Every measure of two sets that are described already; `rng` is of the folds and the relabellings."""
     seed = int(rng.integers(2**31))
-    values: dict[str, Measured] = {}
-    if (rim := rim_auc(real, synthetic, spacing_mm, rng)) is not None:
-        values[RIM_AUC] = rim
-    values |= jackknife(profile_difference, _each(boundary_profile, real, synthetic, spacing_mm), PROFILES)
-    features = features_of(real, spacing_mm), features_of(synthetic, spacing_mm)
-    for k in range(len(VIEWS)):
-        values |= _feature_distances((features[0][:, k], features[1][:, k]), FRECHETS[k], MMDS[k], seed)
-    for names, side in ((SIMILAR_REAL, real), (SIMILAR_SYNTHETIC, synthetic)):
-        values |= _similarities(pair_similarities(side, rng), names)
-    histograms, spectra = _each(tissue_histograms, real, synthetic), _each(radial_spectrum, real, synthetic)
-    values |= jackknife(histogram_distance, histograms, HISTOGRAMS)
-    values |= jackknife(fine_log_ratio, spectra, SPECTRA)
-    whole = [volume_features(*parts) for parts in zip(features, spectra, histograms, strict=True)]
+    rim = rim_auc(real.rims, synthetic.rims, seed)
+    values: dict[str, Measured] = {} if rim is None else {RIM_AUC: rim}
+    values |= jackknife(profile_difference, (real.profiles, synthetic.profiles), PROFILES)
+    for k, (frechet, mmd) in enumerate(zip(FRECHETS, MMDS, strict=True)):
+        values |= _feature_distances((real.features[:, k], synthetic.features[:, k]), frechet, mmd, seed)
+    values |= _similarities(real.similarities, SIMILAR_REAL) | _similarities(synthetic.similarities, SIMILAR_SYNTHETIC)
+    values |= jackknife(histogram_distance, (real.histograms, synthetic.histograms), HISTOGRAMS)
+    values |= jackknife(fine_log_ratio, (real.spectra, synthetic.spectra), SPECTRA)
+    whole = [volume_features(one.features, one.spectra, one.histograms) for one in (real, synthetic)]
     values[VOLUME_AUC] = volume_auc(whole[0], whole[1], seed)
     return RealismStatistics(len(real), len(synthetic), values)
-
-
-def _each(measure: Callable[..., np.ndarray], real: Sequence[Subject], synthetic: Sequence[Subject],
-          *further: float) -> Samples:
-    first, second = (np.stack([measure(subject.images, subject.labels, *further) for subject in side])
-                     for side in (real, synthetic))
-    return first, second
 
 
 def _feature_distances(samples: Samples, frechet: str, mmd: str, seed: int) -> dict[str, Measured]:

@@ -1,4 +1,7 @@
-"""The radial power spectrum inside the brain, and whether the synthetic one lacks fine detail."""
+"""The radial power spectrum inside the brain, and whether the synthetic one lacks fine detail.
+
+Sharp edges between tissues hold fine detail too: a lookup table has more of it than a scan has at their borders.
+"""
 
 from __future__ import annotations
 
@@ -10,29 +13,29 @@ SHELLS: Final = 12
 """Rings of frequency from 0 to half a cycle a voxel."""
 FINE: Final = 0.25
 """Cycles a voxel above which detail is fine: shorter than four voxels."""
+COARSE: Final = 0.125
+"""Cycles a voxel below which lies the anatomy's gross form, by which the others are measured."""
 _FLOOR: Final = 1e-12
 
 
 def radial_spectrum(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """(4, SHELLS) natural logarithm of mean power a ring, per voxel of the brain.
+    """(4, SHELLS) natural logarithm of mean power a ring, less the mean over the coarse rings.
 
-    The brain's mean is put outside it first, and each sequence is divided by its SD inside the brain, so that neither
-    the outline nor the contrast's strength counts.
+    The brain's mean is put outside it first, so that the outline counts little; that the coarse rings are taken away
+    leaves the contrast's strength out.
 
     Args:
         images: (4, X, Y, Z) intensities.
         labels: (X, Y, Z) anatomy.
     """
     brain = labels > 0
-    inside = images[:, brain].astype(np.float64)
-    spread = np.maximum(inside.std(axis=1), 1e-6)
-    centred = np.zeros(images.shape)
-    centred[:, brain] = (inside - inside.mean(axis=1)[:, None]) / spread[:, None]
-    power = np.abs(np.fft.fftn(centred, axes=(1, 2, 3))) ** 2 / brain.sum()
+    mean = images[:, brain].mean(axis=1, dtype=np.float64)[:, None, None, None]
+    power = np.abs(np.fft.fftn(np.where(brain, images - mean, 0), axes=(1, 2, 3))) ** 2
     ring = _rings((labels.shape[0], labels.shape[1], labels.shape[2]))
     counts = np.maximum(np.bincount(ring.ravel(), minlength=SHELLS + 1), 1)
     sums = np.stack([np.bincount(ring.ravel(), one.ravel(), SHELLS + 1) for one in power])
-    return np.log(sums / counts + _FLOOR)[:, :SHELLS]
+    logarithms = np.log(sums / counts + _FLOOR)[:, :SHELLS]
+    return np.asarray(logarithms - logarithms[:, ring_frequencies() < COARSE].mean(axis=1, keepdims=True))
 
 
 def ring_frequencies() -> np.ndarray:
