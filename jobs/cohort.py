@@ -15,8 +15,9 @@ from fl_components.cohort.cohort import prepare_cohort, split_path
 from fl_components.cohort.sheet import thumbnail_sheet
 from fl_components.cohort.simulate.hospital import DIALECT, SITE_NAMES, case_name, simulate_subject, site_sizes
 from fl_components.cohort.split import PARTS, read_split
+from fl_components.guard.declaration import EVALUATION
 from fl_components.json_file import write_json
-from fl_components.site import Site
+from fl_components.site import EgressPolicy, Site
 from fl_components.study import Study
 from fl_components.toml_model import read_toml
 from jobs.output import Talk
@@ -137,10 +138,11 @@ def _study_content(run: RunFolder, n_sites: int, rounds: int | None, epsilon: fl
 def _simulated_site(name: str, index: int, study: Study) -> str:
     # A simulated hospital holds no secret: its split is seeded so that the demo can be repeated.
     privacy = study.privacy
-    policy = {"epsilon": privacy.epsilon, "delta": privacy.delta, "audit_epsilon": study.audit.epsilon}
+    policy: dict[str, object] = {"tasks": [*EgressPolicy().tasks, *EVALUATION]}
+    if privacy.private:  # nothing of an evaluation is accounted for
+        policy = {"epsilon": privacy.epsilon, "delta": privacy.delta, "audit_epsilon": study.audit.epsilon}
     return tomli_w.dumps({
-        **({"policy": policy} if privacy.private else {}),
-        "name": name, "study": "../../study.toml", "state": "state",
+        "policy": policy, "name": name, "study": "../../study.toml", "state": "state",
         "data": {"root": "data", "layout": "brats", "dialect": DIALECT, "simulated": True, "split_seed": SEED + index}})
 
 

@@ -27,6 +27,7 @@ class RunFolder:
         release/                    the synthetic data set, a BIDS derivative
         edits/                      what `fedsynth edit` wrote, and the demo's edit of each kind
         audit/report.html, .json    the verdict
+        evaluate/evaluation.json    what the release is worth, as the sites measured it
         nvflare/                    NVFlare's workspaces and logs; wiped by each job
         poc/                        a deployment on this machine, with its private keys (`poc_workspace`)
     """
@@ -52,6 +53,11 @@ class RunFolder:
     def audit(self) -> Path:
         """The audit's results and report."""
         return self.path / "audit"
+
+    @property
+    def evaluation(self) -> Path:
+        """What the release is worth."""
+        return self.path / "evaluate"
 
     @property
     def edits(self) -> Path:

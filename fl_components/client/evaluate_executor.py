@@ -31,6 +31,9 @@ from fl_components.training.segment import SegmenterWeights, load_segmenter, seg
 from privacy_eval.errors import InputError
 from privacy_eval.spaces.images import label_maps_of
 
+_ARMS, _REALISM = 1, 2
+"""First words after the site's own seed: of what arms draw, and of what the comparison draws."""
+
 
 @dataclass
 class Evidence:
@@ -105,13 +108,15 @@ class EvaluateExecutor(UpdateExecutor):
         members, unseen, test = (list(cohort.subjects(part)) for part in ("members", "holdout", "test"))
         originals = read_originals(site, test, study.grid) if study.evaluation.original_voxels else []
         volumes = zip(release.images.astype(np.float32), label_maps_of(release), strict=True)
-        self._evidence = Evidence(members, test, originals, synthetic_subjects(list(volumes)))
-        scalars = worth_scalars([*unseen, *test], release, study.grid, site.policy.minimum_test_subjects)
+        synthetic = synthetic_subjects(list(volumes))
+        self._evidence = Evidence(members, test, originals, synthetic)
+        scalars = worth_scalars([*unseen, *test], synthetic, study.grid, site.policy.minimum_subjects,
+                                np.random.default_rng([training_seed(site, study), _REALISM]))
         return {"n_members": scalar(len(members)), **{name: scalar(value) for name, value in scalars.items()}}
 
     def _trainer_of(self, arm: Arm, evidence: Evidence, opened: OpenSite) -> ArmTrainer:
         if self._trainer is None or self._trainer.arm != arm:
-            seed = np.random.default_rng([training_seed(opened.site, opened.study), arm.seed]).integers(2**32)
+            seed = np.random.default_rng([training_seed(opened.site, opened.study), _ARMS, arm.seed]).integers(2**32)
             self._trainer, self._last = ArmTrainer(
                 opened.study, arm, evidence.members, evidence.synthetic, int(seed),
                 choose_precision(opened.study.training.precision)), None

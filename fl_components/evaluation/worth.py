@@ -10,45 +10,47 @@ import numpy as np
 from fl_components.cohort.subject import Subject
 from fl_components.evaluation.anatomies import ANATOMY_NUMBERS, AnatomyTable, compare_anatomies
 from fl_components.evaluation.detector import FOLDS
+from fl_components.evaluation.realism.answer import RealismStatistics, realism_names
+from fl_components.evaluation.realism.site import site_realism
 from fl_components.study import Grid
-from privacy_eval.spaces.images import ImageSet, label_maps_of
 from privacy_eval.statistics.ranks import UStatistic
 
+_REALISM: Final = "realism."
 _ANATOMY: Final = "anatomy."
-_PARTS: Final = ("u", "sampled", "n")
+_PARTS: Final = ("u", "n_synthetic", "n_real")
 
 
 def worth_names() -> tuple[str, ...]:
-    """Names of all scalars."""
-    return anatomy_names()
+    """Names of all scalars; those of numbers of the site's subjects end in "n_real"."""
+    return (*(_REALISM + name for name in realism_names()),
+            *(f"{_ANATOMY}{name}.{part}" for name in ANATOMY_NUMBERS for part in _PARTS))
 
 
-def worth_scalars(subjects: Sequence[Subject], release: ImageSet, grid: Grid, least: int) -> dict[str, float]:
+def worth_scalars(real: Sequence[Subject], synthetic: Sequence[Subject], grid: Grid, least: int,
+                  rng: np.random.Generator) -> dict[str, float]:
     """What leaves of the comparison.
 
     Args:
-        subjects: the site's, none of whom the generator was trained on.
-        release: the released volumes.
+        real: the site's subjects that nothing was trained on.
+        synthetic: the released volumes.
         grid: of both.
         least: fewest subjects that a number may be over; of fewer, all its scalars are 0.
+        rng: source of the realism's draws.
     """
-    return anatomy_scalars([subject.labels for subject in subjects], list(label_maps_of(release)), grid, least)
-
-
-def anatomy_names() -> tuple[str, ...]:
-    """Names of the comparison's scalars: U, and the numbers of sampled and of real anatomies, of each number."""
-    return tuple(f"{_ANATOMY}{name}.{part}" for name in ANATOMY_NUMBERS for part in _PARTS)
+    realism = site_realism(real, synthetic, grid.spacing_mm, rng, least)
+    return {**{_REALISM + name: value for name, value in realism.to_scalars().items()},
+            **anatomy_scalars([one.labels for one in real], [one.labels for one in synthetic], grid, least)}
 
 
 def anatomy_scalars(real: Sequence[np.ndarray], sampled: Sequence[np.ndarray], grid: Grid,
                     least: int) -> dict[str, float]:
-    """How sampled anatomies compare with a site's own, by `compare_anatomies`.
+    """How sampled anatomies compare with a site's own, by `compare_anatomies`: U and both numbers, of each number.
 
     Args:
         real: (X, Y, Z) anatomies of the site's, one a person.
         sampled: of the release.
         grid: of both.
-        least: fewest anatomies with a measure that a number may be over; of fewer, all its scalars are 0.
+        least: fewest of the site's anatomies with a measure; with fewer, all its scalars are 0.
     """
     found: Mapping[str, UStatistic | None] = {}
     if len(real) >= max(least, FOLDS) and len(sampled) >= FOLDS:
@@ -61,7 +63,16 @@ def anatomy_scalars(real: Sequence[np.ndarray], sampled: Sequence[np.ndarray], g
     return scalars
 
 
+def realism_of(site: str, scalars: Mapping[str, float]) -> RealismStatistics:
+    """The realism among what `worth_scalars` told.
+
+    Raises:
+        InputError: if it is impossible.
+    """
+    return RealismStatistics.from_scalars(site, {name: scalars[_REALISM + name] for name in realism_names()})
+
+
 def anatomy_statistics(scalars: Mapping[str, float]) -> dict[str, UStatistic]:
-    """What `anatomy_scalars` told, by number; without those that a site abstained from."""
+    """The comparison of anatomies among it, by number; without those that the site abstained from."""
     told = {name: [scalars[f"{_ANATOMY}{name}.{part}"] for part in _PARTS] for name in ANATOMY_NUMBERS}
-    return {name: UStatistic(u, int(sampled), int(n)) for name, (u, sampled, n) in told.items() if n}
+    return {name: UStatistic(u, int(synthetic), int(n)) for name, (u, synthetic, n) in told.items() if n}

@@ -21,7 +21,7 @@ from fl_components.guard.declaration import (
     update_bound,
     update_fields,
 )
-from fl_components.guard.evaluation_fields import is_test_number
+from fl_components.guard.evaluation_fields import is_number, is_test_number
 from fl_components.guard.ledger import Ledger
 from fl_components.guard.masked_update import Masking, masked_update
 from fl_components.guard.seal import policy_digest
@@ -166,14 +166,12 @@ class Guard:
 
     def _too_few(self, fields: Mapping[str, np.ndarray]) -> str | None:
         """Statistics over few subjects point at persons."""
-        least = self.site.policy.minimum_subjects
-        for name in ("n_members", "n_holdout"):
-            if name in fields and 0 < fields[name] < least:  # 0: the site abstains
-                return f"'{name}' = {int(fields[name])} is below the policy's minimum_subjects = {least}"
-        least = self.site.policy.minimum_test_subjects
-        for name in fields:
-            if is_test_number(name) and 0 < fields[name] < least:
-                return f"'{name}' = {int(fields[name])} is below the policy's minimum_test_subjects = {least}"
+        policy = self.site.policy
+        for name, value in fields.items():
+            for counted, key in ((name in ("n_members", "n_holdout") or is_number(name), "minimum_subjects"),
+                                 (is_test_number(name), "minimum_test_subjects")):
+                if counted and 0 < value < (least := getattr(policy, key)):  # 0: the site abstains
+                    return f"'{name}' = {int(value)} is below the policy's {key} = {least}"
         return None
 
 

@@ -1,7 +1,7 @@
 """What the job "evaluate" may send: statistics over a site's test and holdout subjects, and updates of segmenters.
 
-Every statistic has its own number of subjects, a field that ends in ".n": 0 where the site abstains, and its guard
-holds it to the site's `minimum_test_subjects` otherwise.
+Every statistic has a number of subjects beside it, 0 where the site abstains; its guard holds the others to the site's
+policy: `minimum_subjects` for what is over holdout and test, `minimum_test_subjects` for scores of segmenters.
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ from typing import Final
 from fl_components.guard.declaration import Declaration, Field
 from fl_components.study import Study
 
-NUMBER: Final = ".n"
-"""How the names of numbers of subjects end."""
-
 _SCALAR: Final = Field((), "float64")
 
 
+def is_number(name: str) -> bool:
+    """Whether a field is a number of the site's subjects outside training that a statistic is over."""
+    return name.endswith(".n_real")
+
+
 def is_test_number(name: str) -> bool:
-    """Whether a field is a number of test or holdout subjects that a statistic is over."""
-    return name.endswith(NUMBER)
+    """Whether a field is a number of test subjects that a mean of scores is over."""
+    return name.endswith(".n")
 
 
 def worth_fields() -> Declaration:
