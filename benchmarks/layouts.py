@@ -69,6 +69,18 @@ TABLES: Final[dict[str, Layout]] = {
     "gan_step": Layout("gan_step", ("steps", Rows(), Columns({
         "grid": "grid", "threads": "threads", "seconds_float32": "plain float32, s", "seconds_ours": "ours, s",
         "times_faster": "times faster", "augmentation_share": "augmentation's share"})), _MEDIAN),
+    "sizes_step": Layout("sizes", ("sizes", Rows(), Columns({
+        "preset": "preset", "grid": "grid", "patch": "a step is on", "seconds_step": "a step, s",
+        "mib_step": "memory, MiB"})), _MEDIAN),
+    "sizes_volume": Layout("sizes", ("sizes", Rows(), Columns({
+        "preset": "preset", "seconds_sampling": "sampling, s", "mib_sampling": "MiB",
+        "seconds_rendering": "rendering, s", "mib_rendering": "MiB in slabs", "mib_whole": "MiB, the whole at once",
+        "seconds_writing": "writing, s", "mib_writing": "MiB of writing"})), _MEDIAN),
+    "maisi": Layout("maisi", (Columns({
+        "grid": "grid", "precision": "number format", "seconds_ours": "ours, four sequences, s",
+        "mib_ours": "ours, MiB",
+        "seconds_maisi": "MAISI, one sequence, s", "mib_maisi": "MAISI, MiB", "times_faster": "MAISI ÷ ours, seconds",
+        "share_of_memory": "ours ÷ MAISI, memory"}),), _MEDIAN),
     "federation": Layout("federation", (Columns({
         "seconds_federated": "federated, s", "seconds_central": "central, s",
         "times_central": "federated ÷ central",
