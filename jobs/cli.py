@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from jobs.cli_edit import edit_command
-from jobs.cli_evaluate import evaluate_command
+from jobs.cli_evaluate import evaluate_command, quiz_command
 from jobs.cli_party import server_app, site_app
 from jobs.cli_private import budget_app, plan_command, pretrain_generator
 from jobs.command import Format, Output, Run, run_command
@@ -40,6 +40,7 @@ app.add_typer(site_app, name="site")
 app.add_typer(server_app, name="server")
 app.command("edit")(edit_command)
 app.command("evaluate")(evaluate_command)
+app.command("quiz")(quiz_command)
 app.command("plan")(plan_command)
 app.add_typer(budget_app, name="budget")
 pretrain_app.command("generator")(pretrain_generator)

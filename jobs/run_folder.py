@@ -27,6 +27,7 @@ class RunFolder:
         release/                    the synthetic data set, a BIDS derivative
         edits/                      what `fedsynth edit` wrote, and the demo's edit of each kind
         audit/report.html, .json    the verdict
+        quiz/                       of simulated hospitals alone: `fedsynth quiz`'s page, mosaics, readers' answers
         evaluate/evaluation.json    what the release is worth, as the sites measured it
         nvflare/                    NVFlare's workspaces and logs; wiped by each job
         poc/                        a deployment on this machine, with its private keys (`poc_workspace`)
@@ -63,6 +64,11 @@ class RunFolder:
     def edits(self) -> Path:
         """Edited anatomies and their renderings."""
         return self.path / "edits"
+
+    @property
+    def quiz(self) -> Path:
+        """The reader's page, mosaics and readers' answers."""
+        return self.path / "quiz"
 
     @property
     def training_file(self) -> Path:
