@@ -13,6 +13,7 @@ import numpy as np
 from fl_components.cohort.case import Case
 from fl_components.cohort.cohort import OnDone, prepare_subject, subjects_folder
 from fl_components.cohort.findings import CaseFindings
+from fl_components.cohort.labelling import Labels
 from fl_components.cohort.layout import scan_cases
 from fl_components.cohort.split import PARTS, make_split
 from fl_components.site import DataSettings, Site
@@ -95,7 +96,9 @@ def check_site(
             findings.append(result)
         if on_done:
             on_done(done, len(cases))
-    rows = [*_case_rows(findings, len(findings) + len(problems), site.data), *_part_rows(findings, study)]
+    labels = Labels(site.data.labelling, site.data.tumours)
+    guessed = sum(not labels.is_masked(case) for case in cases)
+    rows = [*_case_rows(findings, len(findings) + len(problems), site.data), *_part_rows(findings, study, guessed)]
     coarsest = 1.5 * study.grid.spacing_mm
     tumours = [] if site.data.tumours == "none" else [TUMOUR_RANGE]
     ranges = [*RANGES, *tumours, Plausible("voxel size", "mm", 0.3, coarsest, lambda case: max(case.spacing_mm))]
@@ -120,14 +123,19 @@ def _case_rows(findings: Sequence[CaseFindings], attempted: int, data: DataSetti
                 found=f"{len(findings)} of {attempted}", ok=0 < len(findings) == attempted)]
 
 
-def _part_rows(findings: Sequence[CaseFindings], study: Study) -> list[Row]:
-    """The sizes of the parts, or that there are none because the site gives anatomies only."""
+def _part_rows(findings: Sequence[CaseFindings], study: Study, guessed: int) -> list[Row]:
+    """The sizes of the parts, or that there are none because the site gives anatomies only.
+
+    `guessed` scans have a tumour that no mask shows.
+    """
     names = {case.person for case in findings}
     lacking = [case for case in findings if len(case.sequences) < len(SEQUENCES)]
-    if lacking:
-        missing = ", ".join(name for name in SEQUENCES if any(name not in case.sequences for case in lacking))
+    missing = ", ".join(name for name in SEQUENCES if any(name not in case.sequences for case in lacking))
+    reasons = [f"{missing} missing in {len(lacking)} of {len(findings)} scans"] if lacking else []
+    reasons += [f"tumours guessed in {guessed} of {len(findings)} scans"] if guessed else []
+    if reasons:
         return [Row(what="takes part with", expected="scans and anatomies, or anatomies only", ok=True,
-                    found=f"anatomies only: {missing} missing in {len(lacking)} of {len(findings)} scans"),
+                    found=f"anatomies only: {'; '.join(reasons)}"),
                 Row(what="people", expected="any", found=f"{len(names)} with {len(findings)} scans", ok=True)]
     split = make_split(names, study.cohort, seed=0)
     least = {"members": study.audit.minimum_subjects, "holdout": study.audit.minimum_subjects, "test": 1}

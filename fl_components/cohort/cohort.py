@@ -46,7 +46,7 @@ class Cohort:
 
         Raises:
             InputError: if it was not prepared, or files, grid, labelling or split changed since; or if sequences are
-                missing, so that the site gives anatomies only.
+                missing or tumours only guessed, so that the site gives anatomies only.
         """
         cases = site_cases(site)
         lacking = [case for case in cases if case.missing]
@@ -54,6 +54,13 @@ class Cohort:
             raise InputError(f"site '{site.name}': {len(lacking)} of {len(cases)} scans lack a sequence (such as "
                              f"{lacking[0].missing[0]} of {lacking[0].name}), so the site gives anatomies only; "
                              "take it out of [sites] in study.toml, or these scans out of data.root")
+        labels = Labels(site.data.labelling, site.data.tumours)
+        guessed = [case for case in cases if not labels.is_masked(case)]
+        if guessed:
+            raise InputError(f"site '{site.name}': {len(guessed)} of {len(cases)} scans have no tumour mask (such as "
+                             f"{guessed[0].name}; data.tumours = 'unmasked' in site.toml), and a guessed tumour is not "
+                             "good enough to train on, so the site gives anatomies only; take it out of [sites] in "
+                             "study.toml, or bring masks")
         return cls.load_anatomies(site, study)
 
     @classmethod

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from brats_case import INTENSITY, anatomy_at, lps_affine, make_site, make_study, points, write_volume
 
-from fl_components.cohort.cohort import prepare_cohort
+from fl_components.cohort.check import check_site
+from fl_components.cohort.cohort import Cohort, prepare_cohort
 from fl_components.cohort.layout import find_cases, read_scan, scan_cases
 from fl_components.cohort.layout_bids import translate_anatomy
 from fl_components.vocabulary import NECROTIC, OEDEMA, TUMOUR
@@ -132,3 +133,16 @@ def test_what_is_missing_or_twice_is_named(tmp_path: Path) -> None:
         "no T1w, T2w or FLAIR image", "a second T1 beside", "the tumour mask of sub-02", "no dseg.tsv beside it"),
         problems, strict=True)] == [True] * 4, problems
     assert not any("\n" in problem for problem in problems)
+
+
+def test_a_site_whose_tumours_are_guessed_gives_anatomies_only(tmp_path: Path) -> None:
+    for subject in ("sub-01", "sub-02", "sub-03"):
+        write_session(tmp_path / "data", subject)
+    site = make_site(tmp_path, dialect=None, layout="bids", tumours="unmasked")
+    found = {row.what: row.found for row in check_site(site, make_study()).rows}
+    assert found["takes part with"] == "anatomies only: tumours guessed in 3 of 3 scans"
+    cohort = prepare_cohort(site, make_study())
+    assert Cohort.load_anatomies(site, make_study()) == cohort
+    with pytest.raises(InputError, match=r"3 of 3 scans have no tumour mask .* anatomies only") as caught:
+        Cohort.load(site, make_study())
+    assert "\n" not in str(caught.value)
