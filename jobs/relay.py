@@ -118,7 +118,7 @@ class Relay:
             return
         last = self.record.jobs[-1]["reason"] if self.record.jobs else None
         without = f" without {', '.join(absent)}, asked again after round {job.until}" if absent else " with every site"
-        self.talk.say(f"Training goes on with round {self.record.rounds + 1}{without}" + (f": {last}" if last else ""))
+        self.talk.say(f"Training goes on {self._where}{without}" + (f": {last}" if last else ""))
 
     def _on_progress(self, beats: Heartbeats) -> None:
         self._beats = beats
@@ -133,7 +133,13 @@ class Relay:
         return f"no usable answer from {', '.join(words)}"
 
     def _hint(self) -> str:
-        return f"'fedsynth train {self.record.run.path} --resume' goes on with round {self.record.rounds + 1}"
+        return f"'fedsynth train {self.record.run.path} --resume' goes on {self._where}"
+
+    @property
+    def _where(self) -> str:
+        """The next round; there may be none where a job did the last one and its result was lost."""
+        done = self.record.rounds
+        return f"with round {done + 1}" if done < self.study.training.rounds else f"after round {done}, the last one,"
 
     def _with_hint(self, error: JobRefusedError) -> JobFailedError:
         """Before the first round there is nothing to go on with."""

@@ -145,6 +145,21 @@ def test_where_every_site_is_needed_all_are_asked_again(tmp_path: Path) -> None:
     assert [job.sites for job in engine.jobs] == [SITES, SITES]
 
 
+def test_a_result_that_was_lost_after_the_last_round_is_asked_for_again(run: RunFolder,
+                                                                        capsys: pytest.CaptureFixture[str]) -> None:
+    class Losing(Fake):
+        def run(self, job: Job, on_progress: Progress) -> dict[str, Any]:
+            result = super().run(job, on_progress)
+            if len(self.jobs) == 1:
+                raise JobFailedError("the server dies")
+            return result
+
+    engine = Losing(run, run.study())
+    assert relay(run, engine)["status"] == "done"
+    assert "Training goes on after round 12, the last one, with every site: the server dies" in capsys.readouterr().err
+    assert [job.until for job in engine.jobs] == [ROUNDS, ROUNDS]
+
+
 def test_three_jobs_without_a_round_end_it_and_resume_goes_on(run: RunFolder) -> None:
     engine = Fake(run, run.study(), [Event(4, "dies"), *[Event(0, "dies")] * 3])
     with pytest.raises(JobFailedError, match=r"the server dies; 3 attempts in a row.*--resume' goes on with round 5"):
