@@ -72,9 +72,10 @@ def measure(arguments: argparse.Namespace) -> int:
     """Compare every set with every site's subjects, write the result and the pictures."""
     run, talk = arguments.run, Talk()
     study = run.study()
-    test, holdout = load_hospitals(run, "test"), load_hospitals(run, "holdout")
+    test, holdout = (load_hospitals(run, part, arguments.real) for part in ("test", "holdout"))
     real = {site: [*test[site], *holdout[site]][:arguments.real] for site in test}
-    sets = synthetic_sets(run, study, load_hospitals(run, "members"), arguments.synthetic, talk)
+    sets = synthetic_sets(run, study, load_hospitals(run, "members", arguments.synthetic),
+                          arguments.synthetic, talk)
     rng = np.random.default_rng([study.seed, 17])
     answers: dict[str, dict[str, RealismStatistics]] = {}
     with talk.stage("Comparing with each site's scans") as advance:
