@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fl_components.cohort.cohort import Cohort
+from fl_components.evaluation.training_sets import SHARE
 from fl_components.site import Site
 from fl_components.study import Study
 from privacy_eval.errors import InputError
@@ -24,8 +25,9 @@ def evaluation_cohort(site: Site, study: Study) -> Cohort:
     """The site's prepared cohort, if segmenters can be trained and scored there.
 
     Raises:
-        InputError: in one line, if the study claims an ε; nobody's tumour has a mask; sequences are missing; or nobody
-            is left to train on or to score.
+        InputError: in one line, if the study claims an ε; nobody's tumour has a mask; sequences are missing; nobody is
+            left to train on or to score; or a set of 10 % real subjects would be of fewer than the site's
+            `minimum_count`.
     """
     require_evaluation(study)
     if site.data.tumours != "masked":
@@ -38,4 +40,9 @@ def evaluation_cohort(site: Site, study: Study) -> Cohort:
                              f"({len(cohort.split.subjects)} subjects in all), so no segmenter can be "
                              f"{'trained' if part == 'members' else 'scored'} there; leave it out with --without "
                              f"{site.name}")
+    few = max(1, round(SHARE * len(cohort.split.members)))
+    if any("10 %" in name for name in study.evaluation.sets) and few < site.policy.minimum_count:
+        raise InputError(f"site '{site.name}': 10 % of its {len(cohort.split.members)} members are {few}, below its "
+                         f"policy's minimum_count = {site.policy.minimum_count}; leave it out with --without "
+                         f"{site.name}, or agree on evaluation.sets without those of 10 %")
     return cohort

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -152,6 +153,17 @@ def test_after_an_evaluation_no_epsilon_can_be_stated_for_the_patients(tmp_path:
     site = make_site(tmp_path)
     send(site, "segment_scores", answer("segment_scores"))
     assert Spending.of(Ledger(site.ledger).entries()).unaccounted == 1
+
+
+def test_the_security_page_names_every_attempt_and_its_tests() -> None:
+    page = (Path(__file__).parents[2] / "docs/security.md").read_text()
+    table = page[page.index("| attempt in an evaluation |"):page.index("### At the door")]
+    first, tests = ([re.findall(r"`(\w+)`", line.split(" | ")[column]) for line in table.splitlines()[2:] if line]
+                    for column in (0, 2))
+    assert sorted(name for names in first for name in names) == sorted(ATTEMPTS)
+    sources = "".join((Path(__file__).parents[1] / path).read_text()
+                      for path in ("guard/test_evaluation_egress.py", "client/test_evaluate_executor.py"))
+    assert [name for names in tests for name in names if f"def {name}(" not in sources] == []
 
 
 def test_masked_a_segmenters_update_is_whole_numbers_of_its_own_shapes() -> None:
