@@ -99,7 +99,8 @@ def test_default_policy_is_not_laxer_than_itself() -> None:
 
 @pytest.mark.parametrize(("key", "laxer", "stricter"), [
     ("maximum_rounds", 1001, 10), ("maximum_update_norm", 101.0, 1.0), ("maximum_message_bytes", 2**40, 2**20),
-    ("minimum_count", 3, 9), ("minimum_subjects", 5, 50), ("audit_epsilon", 0.1, 0.0)])
+    ("minimum_count", 3, 9), ("minimum_subjects", 5, 50), ("minimum_test_subjects", 3, 50),
+    ("audit_epsilon", 0.1, 0.0)])
 def test_each_laxer_value_is_named_and_no_stricter_one(key: str, laxer: float, stricter: float) -> None:
     (words,) = laxer_values(EgressPolicy.model_validate({key: laxer}))
     assert words.startswith(f"{key} = ")
@@ -110,7 +111,8 @@ def test_each_laxer_value_is_named_and_no_stricter_one(key: str, laxer: float, s
 def test_policy_with_laxer_values_wants_a_look(run: RunFolder) -> None:
     found = check_policy(site_of(run), run.site_file("east"))
     assert found.status == "look"
-    assert found.found == "minimum_count = 3 (default 5); minimum_subjects = 5 (default 20)"
+    assert found.found == ("tasks evaluate_release, segment, segment_scores (not among the defaults); minimum_count = 3 "
+                           "(default 5); minimum_subjects = 5 (default 20); minimum_test_subjects = 3 (default 10)")
 
 
 def test_policy_that_is_absent_or_restrictive(run: RunFolder) -> None:
