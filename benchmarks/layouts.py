@@ -65,6 +65,14 @@ def _control(name: str, columns: dict[str, str], note: str) -> Layout:
     return Layout("controls", (name, "rows", Rows(), Columns(columns)), note)
 
 
+_AFTER_A_FAULT: Final = {
+    "fault": "fault", "moment": "moment", "completed": "completed", "without": "rounds without the site",
+    "taken_back": "taken back", "sent_again": "rounds sent again", "ledgers": "ledgers", "files": "files",
+    "processes": "processes left", "generator": "generator", "next": "another training after it"}
+_UNTIL_THE_NEXT_ROUND: Final = {
+    "fault": "fault", "moment": "moment", "recovery_s": "until the next round is done, s",
+    "plain_s": "the same without fault, s", "jobs": "NVFlare's jobs"}
+
 TABLES: Final[dict[str, Layout]] = {
     "gan_step": Layout("gan_step", ("steps", Rows(), Columns({
         "grid": "grid", "threads": "threads", "seconds_float32": "plain float32, s", "seconds_ours": "ours, s",
@@ -120,14 +128,10 @@ TABLES: Final[dict[str, Layout]] = {
         "stage": "stage", "seconds": "seconds", "peak_gib": "peak memory, GiB"})), "One run, sampled once a second"),
     "quality": Layout("quality", ("sites", "all", _PAINTERS, Columns(_QUALITY), "mean"), f"{_MEAN}, all sites"),
     "quality_sites": Layout("quality", ("sites", Rows("site"), _PAINTERS, Columns(_QUALITY), "mean"), _MEAN),
-    "faults": Layout("faults", ("rows", Rows(), Columns({
-        "fault": "fault", "moment": "moment", "completed": "completed", "without": "rounds without the site",
-        "taken_back": "taken back", "sent_again": "rounds sent again", "ledgers": "ledgers", "files": "files",
-        "processes": "processes left", "generator": "generator", "next": "another training after it"})),
-        "One run each"),
-    "faults_times": Layout("faults", ("rows", Rows(), Columns({
-        "fault": "fault", "moment": "moment", "recovery_s": "until the next round is done, s",
-        "plain_s": "the same without fault, s", "jobs": "NVFlare's jobs"})), "One run each"),
+    "faults": Layout("faults", ("rows", Rows(), Columns(_AFTER_A_FAULT)), "One run each"),
+    "faults_times": Layout("faults", ("rows", Rows(), Columns(_UNTIL_THE_NEXT_ROUND)), "One run each"),
+    "faults_sim": Layout("faults_sim", ("rows", Rows(), Columns({**_AFTER_A_FAULT, **_UNTIL_THE_NEXT_ROUND})),
+                         "One run each"),
     **{f"quality_{figure}": Layout("quality", (
         "sites", Rows("site"), _PAINTERS, figure, Columns({sequence: sequence for sequence in SEQUENCES})),
         f"{heading[0].upper()}{heading[1:]}. {_MEAN}") for figure, heading in _QUALITY.items()},
