@@ -27,7 +27,7 @@ def draw_profiles(sets: Sets, spacing_mm: float, folder: Path = FOLDER) -> Path:
     """profiles.png: mean intensity by signed distance to the tumour's outer boundary, a panel a sequence."""
     rows = {name: np.stack([boundary_profile(s.images, s.labels, spacing_mm) for s in sets[name]])
             for name in SHOWN if name in sets}
-    return _draw(rows, distances_mm(spacing_mm), "mm from the tumour's outer boundary (left: inside)",
+    return _draw(rows, distances_mm(spacing_mm), "mm from the boundary (− inside)",
                  "intensity, SDs of far tissue", folder / "profiles.png")
 
 

@@ -37,7 +37,8 @@ def frechet_by_chance(real: np.ndarray, synthetic: np.ndarray, seed: int) -> flo
 
 
 def kernel_distance(real: np.ndarray, synthetic: np.ndarray) -> float:
-    """Unbiased squared MMD with the kernel (x·y / F + 1)³ (Bińkowski et al. 2018, "Demystifying MMD GANs", KID)."""
+    """Unbiased squared MMD in thousandths, with the kernel (x·y / F + 1)³ (Bińkowski et al. 2018, "Demystifying MMD
+    GANs": KID, which is usually told so)."""
     def kernel(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         return np.asarray((first @ second.T / first.shape[1] + 1) ** DEGREE)
 
@@ -45,7 +46,7 @@ def kernel_distance(real: np.ndarray, synthetic: np.ndarray) -> float:
         table = kernel(vectors, vectors)
         return float((table.sum() - np.trace(table)) / (len(vectors) * (len(vectors) - 1)))
 
-    return within(real) + within(synthetic) - 2 * float(kernel(real, synthetic).mean())
+    return 1000 * (within(real) + within(synthetic) - 2 * float(kernel(real, synthetic).mean()))
 
 
 def whitened(real: np.ndarray, synthetic: np.ndarray, components: int = COMPONENTS) -> tuple[np.ndarray, np.ndarray]:

