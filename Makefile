@@ -4,7 +4,7 @@ RUN ?= runs/demo
 VENV := .venv
 OPTIONS := $(if $(SITES),--sites $(SITES)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(PRIVACY),--privacy $(PRIVACY))
 
-.PHONY: demo poc test federation redteam faults controls lint lock clean
+.PHONY: demo poc test federation redteam faults controls utility lint lock clean
 
 # PRIVACY=8 claims that ε for each patient, in a run folder of its own: what is spent there stays spent.
 demo: RUN := $(if $(PRIVACY),$(if $(filter file,$(origin RUN)),runs/private-$(PRIVACY),$(RUN)),$(RUN))
@@ -40,6 +40,12 @@ controls: $(VENV)/installed
 	$(VENV)/bin/python -m benchmarks.controls
 	$(VENV)/bin/python -m benchmarks.controls_images
 	$(VENV)/bin/python -m benchmarks.shadow
+	$(VENV)/bin/python -m benchmarks.tables
+
+# About 14 hours of one core (QUICK=1: about 20 minutes) on a finished demo: what its images are worth, into
+# docs/utility.md. What a stopped one has trained is kept in the run folder.
+utility: $(VENV)/installed
+	$(VENV)/bin/python -m benchmarks.utility $(RUN) $(if $(QUICK),--quick)
 	$(VENV)/bin/python -m benchmarks.tables
 
 lint: $(VENV)/installed

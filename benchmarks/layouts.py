@@ -51,6 +51,41 @@ _FROM_UPDATES: Final = ("final generator", "last local model", "drop of error", 
 _INVERTED: Final = ("one gradient", "one step, noise known", "one step", "one step, crafted weights", "a round",
                     "another's step")
 
+_REGIONS: Final = ("whole tumour", "core", "enhancing")
+_TRAINING: Final = {"images": "synthetic images from", "set": "trained on", "segmenter": "segmenter",
+                    "augmentation": "augmentation"}
+_DIFFERENCES: Final = {f"difference, {region}": f"− real, {region}" for region in _REGIONS}
+_DICE: Final = {region: f"Dice, {region}" for region in _REGIONS}
+
+
+def _utility(result: str) -> dict[str, Layout]:
+    """The tables of the augmentation table, quick or whole."""
+    mean_sd = "Mean/SD over the test subjects of the study's sites; differences with paired 95 % intervals"
+    return {
+        f"{result}_sets": Layout(result, ("sets", Rows(), Columns({**_TRAINING, **_DICE, **_DIFFERENCES})), mean_sd),
+        f"{result}_distances": Layout(result, ("distances", Rows(), Columns(
+            {**_TRAINING, **{region: f"HD95, {region}, mm" for region in _REGIONS}})),
+            "Median (mean); a region of which nothing was found counts 373 mm"),
+        f"{result}_images": Layout(result, ("images", Rows(), Columns(
+            {"images": "synthetic images from", **_DICE, **_DIFFERENCES})),
+            f"SegResNet, usual augmentation, trained on synthetic only. {mean_sd}"),
+        f"{result}_sites": Layout(result, ("sites", Rows(), Columns(
+            {"site": "site", "n": "n", "set": "trained on", **_DICE})),
+            f"SegResNet, usual augmentation, the release. {_MEAN}"),
+        f"{result}_trained": Layout(result, ("trained", Rows(), Columns(
+            {"trained": "trained", **_TRAINING, **_DICE, **_DIFFERENCES})),
+            "Central and alone: mean/SD, differences to central on real. Federated, by `fedsynth evaluate`: mean (95 % "
+            "interval), differences to federated on real"),
+        f"{result}_goals": Layout(result, ("goals", Rows(), Columns(
+            {"goal": "goal", "figure": "figure", "met": "met"})), "Figures with 95 % intervals"),
+        f"{result}_paper": Layout(result, ("paper", Rows(), Columns({
+            "segmenter": "segmenter", "real": "real", "real + synthetic": "real + synthetic",
+            "synthetic only": "synthetic only",
+            "synthetic only, then 10 % real": "synthetic only, fine-tuned on 10 % real"})),
+            "Shin et al. 2018, Table 1, Dice of the whole tumour, mean/SD: of BRATS 2015, other data than ours, and "
+            "recalled, not read again; the rest of this line is about our own measurement")}
+
+
 _DIGITS: Final = {"fbb": "T1", "calibrated": "T2", "TPR@1 %": "T3, TPR at 1 %", "DOMIAS": "DOMIAS", "Z_U": "Z_U",
                   "NNAA": "NNAA", "DCR": "DCR", "unauthentic": "unauthentic", "copied M": "copied, members",
                   "copied H": "copied, holdout"}
@@ -84,6 +119,12 @@ TABLES: Final[dict[str, Layout]] = {
         "preset": "preset", "seconds_sampling": "sampling, s", "mib_sampling": "MiB",
         "seconds_rendering": "rendering, s", "mib_rendering": "MiB in slabs", "mib_whole": "MiB, the whole at once",
         "seconds_writing": "writing, s", "mib_writing": "MiB of writing"})), _MEDIAN),
+    "streaming": Layout("streaming", ("lengths", Rows(), Columns({
+        "volumes": "volumes", "seconds_volume": "s a volume", "peak_gib": "peak memory, GiB",
+        "mib_volume": "MiB a volume on disk"})), "One run each, sampled once a second"),
+    "streaming_again": Layout("streaming", (Columns({
+        "share_when_interrupted": "volumes there when it was interrupted, share", "seconds_again": "run again, s",
+        "same_release": "the same release, byte for byte"}),), "One run"),
     "maisi": Layout("maisi", (Columns({
         "grid": "grid", "precision": "number format", "seconds_ours": "ours, four sequences, s",
         "mib_ours": "ours, MiB",
@@ -170,6 +211,14 @@ TABLES: Final[dict[str, Layout]] = {
         "auc_truth": "AUC against the truth", "auc_labelled": "AUC against the labelled"})),
         "Mean ± standard deviation; AUC (95 % interval), .5 is alike"),
     "sampler_seconds": Layout("sampler", (Columns({"seconds": "an anatomy, processor seconds"}),), _MEDIAN),
+    "realism": Layout("realism", ("table", Rows("images"), Columns({
+        "rim.auc": "rim AUC (.5)", "profile": "profile (0)", "frechet": "Fréchet (0)", "mmd": "MMD (0)",
+        "ms_ssim_synthetic": "MS-SSIM of its pairs", "ms_ssim_real": "of real pairs", "histogram": "histogram (0)",
+        "spectrum": "spectrum (0)", "volume.auc": "volume AUC (.5)"})),
+        "Means over sequences, stratified over sites (95 % interval over subjects); ideal values in brackets"),
+    "realism_sites": Layout("realism", (
+        "sites", Rows("images", ("our release", "real, others")), Rows("site"),
+        Columns({"rim.auc": "rim AUC", "volume.auc": "volume AUC"})), "AUC (95 % interval over subjects)"),
     "edits": Layout("edits", ("edits", Rows(), Columns({
         "edit": "edit", "anatomies": "anatomies", "made": "made", "refused": "refused",
         "volume_error_ml": "volume asked − made, ml", "missed_mm": "place missed by, mm",
@@ -181,6 +230,7 @@ TABLES: Final[dict[str, Layout]] = {
         "push_error_mean": "error of the mean push"})), _MEAN),
     "edits_rendered": Layout("edits", ("rendered", Rows(), Columns({
         "edit": "edit", "changed": "changed beyond reach"})), _MEAN),
+    **_utility("utility_quick"),
     "membership": Layout("membership", (Rows("generator", ("demo", "memorising")), Rows("attack"), Columns({
         "": "AUC", "n_members": "members", "n_holdout": "holdout", "p_value": "p"})),
         "AUC (95 % interval), one-sided p"),

@@ -30,11 +30,10 @@ import torch
 from benchmarks.hospitals import Hospitals, all_simulated, load_hospitals, pooled, run_benchmark, run_parser, site_masks
 from benchmarks.intervals import interval_of, interval_of_mean
 from benchmarks.results import write_result
-from fl_components.anatomy.field import random_field
 from fl_components.anatomy.sampler import AnatomySampler
 from fl_components.client.train_executor import summarise_contrast
 from fl_components.cohort.subject import Subject
-from fl_components.contrast import paint
+from fl_components.evaluation.public_images import public_subject
 from fl_components.evaluation.scores import REGIONS, score_subjects
 from fl_components.networks.precision import choose_precision
 from fl_components.server.population import ContrastPopulation
@@ -47,11 +46,6 @@ from privacy_eval.errors import InputError
 
 REQUIRED_LOSS: Final = 0.10
 HOSPITALS, PUBLIC = "hospitals' members", "public simulator"
-_NOISE: Final = (0.01, 0.08)
-"""Range of the noise's standard deviation in images of range 1."""
-_BIAS: Final = (0.0, 0.2)
-"""Range of the smooth field's standard deviation, as a logarithm."""
-_BIAS_MM: Final = 60.0
 
 
 def main() -> int:
@@ -113,15 +107,6 @@ def public_batches(anatomies: Sequence[np.ndarray], population: ContrastPopulati
     queue = chain.from_iterable(rng.permutation(len(anatomies)) for _ in count())
     while True:
         yield collate([public_subject(anatomies[next(queue)], population, grid, rng)])
-
-
-def public_subject(labels: np.ndarray, population: ContrastPopulation, grid: Grid, rng: np.random.Generator) -> Subject:
-    """An anatomy painted with a drawn contrast, times a smooth bias, plus white noise; within [0, 1] in the brain."""
-    contrast = population.draw(labels, rng)
-    bias = np.exp(rng.uniform(*_BIAS) * random_field(rng, labels.shape, _BIAS_MM / grid.spacing_mm))
-    noise = rng.uniform(*_NOISE, (4, 1, 1, 1)) * rng.standard_normal((4, *labels.shape))
-    images = np.clip(paint(labels, contrast) * bias + noise, 0, 1) * (labels > 0)
-    return Subject("public", images.astype(np.float32), labels, contrast)
 
 
 def summarise(dice: dict[str, dict[str, np.ndarray]], sites: dict[str, np.ndarray]) -> dict[str, Any]:

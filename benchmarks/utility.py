@@ -39,6 +39,7 @@ from fl_components.evaluation.admissible import (
 from fl_components.evaluation.original import Original, read_originals
 from fl_components.evaluation.scores import Scores
 from fl_components.evaluation.training_sets import synthetic_subjects
+from fl_components.json_file import read_json
 from fl_components.site import DataSettings, Site
 from fl_components.study import Study
 from jobs.output import Talk
@@ -76,7 +77,8 @@ def measure(arguments: argparse.Namespace) -> int:
     scores = train_all(bench, plan, talk, arguments.minutes)
     name = "utility_quick" if quick else "utility"
     table = Table(scores, np.array([site for site, subjects in bench.tests.items() for _ in subjects]), elsewhere)
-    federated = run.server.result("evaluate") if run.server.result_file("evaluate").exists() else None
+    evaluation = run.evaluation / "evaluation.json"
+    federated = read_json(evaluation) if evaluation.exists() else None
     figures = figures_of(table, list(study.sites), federated)
     figures["goals"] = goals_of(table, {site: len(subjects) for site, subjects in bench.members.items()}, figures)
     write_result(name, figures, {

@@ -9,10 +9,8 @@ import numpy as np
 
 from benchmarks.utility_cells import CENTRAL, NONE, Cell, rows_of
 from benchmarks.utility_images import BAD, RELEASE, SEPARATING
-from fl_components.evaluation.arms import Arm
-from fl_components.evaluation.compare import Interval, combine, difference, mean_score, over_seeds
+from fl_components.evaluation.compare import Interval, difference, mean_score, over_seeds
 from fl_components.evaluation.scores import REGIONS, Measure, Scores
-from fl_components.evaluation.site_scores import moments_of
 from privacy_eval.errors import InputError
 
 FEDERATED: Final = "federated"
@@ -79,7 +77,7 @@ def figures_of(table: Table, sites: Sequence[str], federated: Mapping[str, Any] 
     Args:
         table: the scores.
         sites: the study's.
-        federated: the result of the job `evaluate`, if there is one.
+        federated: what `fedsynth evaluate` wrote, if it was run.
     """
     central = [row for row in table.rows if row.trained == CENTRAL]
     special = (*BAD, *SEPARATING)
@@ -118,22 +116,19 @@ def _site_row(table: Table, row: Cell, site: str) -> dict[str, Any]:
 
 
 def _federated_rows(result: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    """What the job `evaluate` found, if it was run: means over all sites' test subjects, from the sites' moments."""
-    if not result or result.get("status") != "done":
-        return []
-    rows = {}
-    for arm in result["arms"]:  # the last seed's scores are of all seeds
-        told = {kind: {region: [moments for scalars in arm["scores"].values()
-                                if (moments := moments_of(scalars, "dice", region, kind))] for region in REGIONS}
-                for kind in ("score", "difference")}
-        one = Arm(arm["segmenter"], arm["augmented"], 0, arm["trained_on"])
-        rows[one] = {
-            "trained": FEDERATED, "images": NONE if "synthetic" not in one.trained_on else RELEASE,
-            "set": one.trained_on, "segmenter": one.segmenter, "augmentation": "usual" if one.augmented else "none",
-            **{region: _combined(told["score"][region]) for region in REGIONS},
-            **{f"difference, {region}": _combined(told["difference"][region]) for region in REGIONS}}
+    """What the sites said in the job `evaluate`, if it was run: means over the test subjects of all of them."""
+    rows: dict[tuple[str, bool, str], dict[str, Any]] = {}
+    for told in (result or {}).get("segmenters", []):
+        if told["measure"] != "dice":
+            continue
+        key = (told["segmenter"], told["augmented"], told["trained_on"])
+        row = rows.setdefault(key, {
+            "trained": FEDERATED, "images": RELEASE if "synthetic" in key[2] else NONE, "set": key[2],
+            "segmenter": key[0], "augmentation": "usual" if key[1] else "none"})
+        row[told["region"]] = _interval_of(told["score"])
+        row[f"difference, {told['region']}"] = _interval_of(told["difference"])
     return list(rows.values())
 
 
-def _combined(moments: Sequence[Any]) -> dict[str, Any] | str:
-    return combine({str(k): one for k, one in enumerate(moments)}).as_dict() if moments else ABSENT
+def _interval_of(told: Mapping[str, Any] | None) -> dict[str, Any] | str:
+    return {name: told[name] for name in ("estimate", "low", "high", "n")} if told else ABSENT

@@ -14,7 +14,6 @@ import torch
 from scipy import ndimage
 
 from benchmarks.hospitals import Hospitals, pooled
-from benchmarks.simulator_gap import public_subject
 from fl_components.anatomy.brain import BrainTraits
 from fl_components.anatomy.sampler import AnatomySampler, SampledAnatomy
 from fl_components.anatomy.tumour import push_displacement
@@ -27,6 +26,7 @@ from fl_components.cohort.simulate.structure import build_structure
 from fl_components.cohort.simulate.subject import scan
 from fl_components.cohort.subject import Subject
 from fl_components.contrast import measure_contrast
+from fl_components.evaluation.public_images import public_subject
 from fl_components.evaluation.realism.bad import blurred, collapsed, painted, wrong_contrast
 from fl_components.json_file import read_json
 from fl_components.networks.build import build_generator, build_networks, load_weights
@@ -43,7 +43,7 @@ from privacy_eval.errors import InputError
 RELEASE: Final = "release"
 BASELINES: Final = ("lookup table", "public simulator", "simulator-only generator")
 """What knows no patient; a generator that does not beat them has learned nothing worth patients' data."""
-BAD: Final = ("blurred", "mode-collapsed", "wrong contrast")
+BAD: Final = ("blurred", "mode-collapsed", "wrong contrast", "sequences exchanged")
 SEPARATING: Final = ("members' anatomies, generated images", "sampled anatomies, simulated images")
 """Half real, half synthetic: which half costs the Dice?"""
 FADE_MM: Final = (1.5, 4.0)
@@ -83,6 +83,7 @@ class Images:
                 "simulator-only generator": partial(self._rendered, released, self._public_generator),
                 "blurred": partial(blurred, released), "mode-collapsed": partial(collapsed, released),
                 "wrong contrast": partial(wrong_contrast, released),
+                "sequences exchanged": partial(exchanged, released),
                 SEPARATING[0]: lambda: self._rendered(self._some_members(), self._generator),
                 SEPARATING[1]: self._scanned}
 
@@ -120,6 +121,13 @@ class Images:
             scanner, _ = site_profile(k % len(self.study.sites), self.study.seed)
             made.append(scanned_anatomy(scanner, self.study, np.random.default_rng([self.study.seed, _STREAM, k])))
         return made
+
+
+def exchanged(subjects: Sequence[Subject]) -> list[Subject]:
+    """Every sequence in the contrast of the next, the last in that of the first."""
+    made = [np.roll(subject.images, -1, axis=0) for subject in subjects]
+    return [replace(subject, images=images, contrast=measure_contrast(images, subject.labels))
+            for subject, images in zip(subjects, made, strict=True)]
 
 
 def scanned_anatomy(scanner: Scanner, study: Study, rng: np.random.Generator) -> Subject:

@@ -14,6 +14,7 @@ from jobs.output import Talk
 from jobs.run_folder import RunFolder
 from jobs.synthesize import synthesize
 from jobs.train import train
+from jobs.utility import measure_quickly
 
 
 def demo(path: Path, talk: Talk, n_sites: int, rounds: int | None, env: Environment = Environment.SIM,
@@ -35,6 +36,7 @@ def demo(path: Path, talk: Talk, n_sites: int, rounds: int | None, env: Environm
         synthesize(run, talk, replace=True)
         with talk.stage("Editing tumours, one of each kind"):
             edit_gallery(run, run.edits)
+        measure_quickly(run, talk)
         result = audit(run, talk, engine)
     write_json(path / "stages.json", {"seconds": {title: round(s, 1) for title, s in talk.seconds.items()}})
     return {"verdict": result["verdict"], "report": result["report"], "release": str(run.release),

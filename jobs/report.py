@@ -23,6 +23,7 @@ from jobs.output import Talk
 from jobs.pictures import release_picture, side_by_side
 from jobs.provenance import provenance
 from jobs.run_folder import RunFolder
+from jobs.utility import utility_table
 from jobs.worth import quality_table
 from privacy_eval.errors import InputError
 from privacy_eval.report import Curve, Figure, Sections, SiteEgress, audit_report, private_report, render_html
@@ -174,6 +175,8 @@ def _sections(run: RunFolder, study: Study, sites: Sequence[Site], audited: dict
     if simulated:  # real scans may be shown, and measured outside their site, only where nobody's they are
         figures.append(side_by_side(run, study, sites, run.audit))
         quality.append(quality_table(run, study, sites))
+        if (worth := utility_table(run)) is not None:
+            quality.append(worth)
     facts = provenance(study) | {"release": audited["release"], "precision": read_json(run.training_file)["precision"]}
     facts["versions"] = ", ".join(f"{name} {number}" for name, number in facts["versions"].items())
     training = study.training

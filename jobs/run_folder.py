@@ -29,6 +29,7 @@ class RunFolder:
         audit/report.html, .json    the verdict
         quiz/                       of simulated hospitals alone: `fedsynth quiz`'s page, mosaics, readers' answers
         evaluate/evaluation.json    what the release is worth, as the sites measured it
+        utility/                    simulated hospitals alone: the demo's quick table, and what 'make utility' trained
         nvflare/                    NVFlare's workspaces and logs; wiped by each job
         poc/                        a deployment on this machine, with its private keys (`poc_workspace`)
     """

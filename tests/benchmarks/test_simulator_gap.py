@@ -9,9 +9,10 @@ from small_run import CONTRAST, prepare_run, small_study, write_run
 
 from benchmarks import simulator_gap
 from benchmarks.hospitals import load_hospitals
-from benchmarks.simulator_gap import HOSPITALS, PUBLIC, public_batches, public_subject, summarise
+from benchmarks.simulator_gap import HOSPITALS, PUBLIC, public_batches, summarise
 from fl_components.anatomy.sampler import AnatomySampler
 from fl_components.contrast import paint
+from fl_components.evaluation.public_images import public_subject
 from fl_components.evaluation.scores import REGIONS
 from fl_components.server.population import ContrastPopulation
 from fl_components.study import Study
@@ -71,7 +72,7 @@ def test_public_batches_use_every_anatomy_before_any_again() -> None:
 
 
 def test_population_is_the_members_summary(tmp_path: Path) -> None:
-    run = write_run(tmp_path / "run", subjects=15)
+    run = write_run(tmp_path / "run", subjects=20)
     study = prepare_run(run)
     members = load_hospitals(run, "members")
     population = simulator_gap.summarise_population(run, study, members)
@@ -83,12 +84,12 @@ def test_population_is_the_members_summary(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("public", "code"), [(0.5, 0), (0.79, 1)])
 def test_exit_code_says_whether_the_gap_is_wide(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, public: float,
                                                 code: int) -> None:
-    run = write_run(tmp_path / "run", subjects=15)
+    run = write_run(tmp_path / "run", subjects=20)
     prepare_run(run)
     written: dict[str, object] = {}
     answers = iter([0.8, public])
     monkeypatch.setattr(simulator_gap, "_train_and_test",
-                        lambda *_: dict.fromkeys(REGIONS, np.full(6, next(answers))))
+                        lambda *_: dict.fromkeys(REGIONS, np.full(8, next(answers))))
     monkeypatch.setattr(simulator_gap, "write_result", lambda name, figures, n, **_: written.update(figures))
     monkeypatch.setattr("sys.argv", ["simulator_gap", str(run.path), "--steps", "1", "--seeds", "1"])
     assert simulator_gap.main() == code

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,10 +14,12 @@ from small_run import small_study
 from benchmarks import utility_cells
 from benchmarks.utility_cells import CENTRAL, NONE, Bench, Cell, full_plan, quick_plan, rows_of
 from benchmarks.utility_images import BAD, BASELINES, RELEASE, SEPARATING
+from fl_components.cohort.subject import Subject
 from fl_components.evaluation.scores import REGIONS
-from fl_components.evaluation.training_sets import TRAINING_SETS, TrainingSet
+from fl_components.evaluation.training_sets import TRAINING_SETS, Phase, TrainingSet
 from fl_components.networks.segmenter import ARCHITECTURES
 from fl_components.study import Study
+from fl_components.training.batch import Batch
 
 STUDY = Study.parse(small_study(grid={"shape": list(GRID.shape), "spacing_mm": GRID.spacing_mm}), "test")
 CELL = Cell(CENTRAL, NONE, "real", True, "segresnet", 0)
@@ -86,8 +89,12 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.
 def test_a_site_alone_trains_on_its_own_members(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
     real = utility_cells.phase_batches
-    monkeypatch.setattr(utility_cells, "phase_batches",
-                        lambda phase, members, *rest: asked.append(len(members)) or real(phase, members, *rest))
+
+    def counted(phase: Phase, members: Sequence[Subject], *rest: Any) -> Iterator[Batch]:  # noqa: ANN401
+        asked.append(len(members))
+        return real(phase, members, *rest)
+
+    monkeypatch.setattr(utility_cells, "phase_batches", counted)
     bench = make_bench(tmp_path, 1)
     for trained in (CENTRAL, "north", "south"):
         bench.scores(Cell(trained, NONE, "real", True, "segresnet", 0), lambda _: None)

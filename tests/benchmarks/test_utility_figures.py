@@ -11,7 +11,6 @@ from benchmarks.utility_figures import ABSENT, FEDERATED, Table, figures_of
 from benchmarks.utility_goals import NOT_MEASURED, goals_of
 from benchmarks.utility_images import BAD, BASELINES, RELEASE
 from fl_components.evaluation.scores import REGIONS, Scores
-from fl_components.evaluation.site_scores import score_scalars
 
 SITES = ("north", "south")
 OWNERS = np.repeat(["north", "south", "far"], [8, 4, 3])
@@ -91,22 +90,20 @@ def test_what_was_not_measured_is_said() -> None:
 
 
 def federated(gain: float) -> dict[str, Any]:
-    whole = scores_of(gain)
-    told = {}
-    for site in SITES:
-        who = site == OWNERS
-        part = Scores({region: whole.dice[region][who] for region in REGIONS},
-                      {region: whole.hd95[region][who] for region in REGIONS}, whole.original[who])
-        told[site] = score_scalars([part], [part], 2)
-    return {"status": "done", "arms": [{"segmenter": "segresnet", "augmented": True, "seed": 0, "trained_on": "real",
-                                        "scores": told}]}
+    """As `fedsynth evaluate` writes it."""
+    ours = scores_of(gain).dice["core"][OWNERS != "far"]
+    told = {"estimate": float(ours.mean()), "low": 0.0, "high": 1.0, "n": 12, "sites": {}}
+    return {"segmenters": [{"segmenter": "segresnet", "augmented": True, "trained_on": "real", "seeds": 1,
+                            "measure": measure, "region": region, "score": told, "difference": None}
+                           for measure in ("dice", "hd95") for region in REGIONS]}
 
 
 @pytest.mark.parametrize(("gain", "answer"), [(0.105, "yes"), (0.05, "no")])
-def test_federated_scores_come_from_the_sites_means(gain: float, answer: str) -> None:
+def test_federated_scores_are_what_the_sites_told(gain: float, answer: str) -> None:
     figures = figures_of(table(), SITES, federated(gain))
     row = next(row for row in figures["trained"] if row["trained"] == FEDERATED)
     assert row["whole tumour"]["estimate"] == pytest.approx(BASE[OWNERS != "far"].mean() + gain)
+    assert row["difference, core"] == ABSENT
     found = met(goals_of(table(), SIZES, figures))
     assert found[next(goal for goal in found if goal.startswith("federated"))] == answer
 
