@@ -10,7 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from fl_components.anatomy import deform
-from fl_components.anatomy.field import random_field
+from fl_components.anatomy.field import random_field, separable
 from fl_components.anatomy.template import load_template
 from fl_components.study import TEMPLATE_CENTRE_MM, Grid
 from fl_components.vocabulary import BACKGROUND, CSF
@@ -71,16 +71,20 @@ class Brain:
         return replace(self, tissues=stack[:3], inside=stack[3], template_mm=stack[4:])
 
 
-def make_brain(rng: np.random.Generator, grid: Grid, traits: BrainTraits) -> Brain:
-    """Draw the healthy brain that has these traits, on the grid, centred as the grid is.
+def make_brain(rng: np.random.Generator, grid: Grid, traits: BrainTraits, centred: bool = False) -> Brain:
+    """Draw the healthy brain that has these traits, on the grid.
 
     Args:
         rng: source of warp and folds.
         grid: where the brain is put.
         traits: what it is like.
+        centred: whether the middle of its bounding box lies in the grid's, as preparation puts patients' brains; else
+            the template's centre does.
     """
     template_mm = _pull_back(rng, grid, traits)
     source = load_template(SOURCE.shape, SOURCE.affine)
+    if centred:
+        template_mm = _centred(template_mm, deform.sample(source.brain[None], _to_source(template_mm))[0])
     csf, grey, white = deform.sample(source.tissues, _to_source(template_mm))
     inside = csf + grey + white
     tissues = _fold(rng, np.stack([csf, grey, white]), inside, traits, grid.spacing_mm)
@@ -102,6 +106,22 @@ def _pull_back(rng: np.random.Generator, grid: Grid, traits: BrainTraits) -> np.
     velocity += traits.ventricle_mm * deform.sample(_ventricle_pull(), _to_source(straight))
     coordinates = straight + deform.exponentiate(velocity, spacing)
     return deform.upsample(coordinates, grid.shape, coarse)
+
+
+def _centred(template_mm: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """The places moved so that the middle of the box around `inside` comes to lie in the grid's."""
+    matrices = []
+    for axis, length in enumerate(inside.shape):
+        profile = np.pad(inside.max(axis=tuple(other for other in range(3) if other != axis)), 1)
+        first, last = np.flatnonzero(profile > 0.5)[[0, -1]]
+        low = first - (profile[first] - 0.5) / (profile[first] - profile[first - 1])
+        high = last + (profile[last] - 0.5) / (profile[last] - profile[last + 1])
+        index = np.arange(length) + (low + high) / 2 - 1 - (length - 1) / 2
+        left = np.clip(np.floor(index), 0, length - 2).astype(int)  # beyond the grid the places go on as they came
+        matrix = np.zeros((length, length), np.float32)
+        matrix[np.arange(length), left], matrix[np.arange(length), left + 1] = 1 - (index - left), index - left
+        matrices.append(matrix)
+    return separable(template_mm, matrices)
 
 
 @lru_cache(maxsize=1)

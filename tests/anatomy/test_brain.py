@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fl_components.anatomy.brain import Brain, BrainTraits, make_brain
+from fl_components.anatomy.sampler import draw_brain_traits
 from fl_components.anatomy.template import load_template
 from fl_components.study import Grid
 from fl_components.vocabulary import CSF
@@ -60,3 +61,21 @@ def test_no_displacement_changes_nothing() -> None:
     brain = make(PLAIN)
     moved = brain.displaced(np.zeros((3, *GRID.shape), np.float32), GRID.spacing_mm)
     np.testing.assert_array_equal(moved.tissues, brain.tissues)
+
+
+def test_a_centred_brain_lies_in_the_middle_of_the_grid_to_half_a_voxel() -> None:
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        traits = draw_brain_traits(rng)
+        brain = make_brain(rng, GRID, traits, centred=True)
+        for axis, length in enumerate(GRID.shape):
+            profile = brain.inside.max(axis=tuple(other for other in range(3) if other != axis))
+            low, high = (np.interp(0.5, *line) for line in _edges(profile))
+            assert (low + high) / 2 == pytest.approx((length - 1) / 2, abs=0.5)
+
+
+def _edges(profile: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The rising and the falling side of a line: values in order, and where they are."""
+    first, last = np.flatnonzero(profile > 0.5)[[0, -1]]
+    return [(profile[[first - 1, first]], np.array([first - 1, first])),
+            (profile[[last + 1, last]], np.array([last + 1, last]))]
