@@ -238,7 +238,8 @@ def _write(environment: Environment, row: dict[str, Any], plain: Plain, beside: 
                "plain": {"seconds": round(plain.seconds, 1),
                          **{moment: round(seconds, 1) for moment, seconds in plain.until_next.items()}}}
     write_result(name, figures, {"sites": 3, "subjects a site": SUBJECTS, "rounds": ROUNDS,
-                                 "round timeout in s": ROUND_TIMEOUT_S, "cases at once": beside}, simulated=True)
+                                 "round timeout in s": ROUND_TIMEOUT_S, "cases at once": beside}, simulated=True,
+                 module="faults")
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ RESULTS: Final = Path(__file__).parent / "results"
 
 
 def write_result(name: str, figures: Mapping[str, Any], n: int | Mapping[str, int], *, study_hash: str | None = None,
-                 simulated: bool = False, folder: Path = RESULTS) -> Path:
+                 simulated: bool = False, folder: Path = RESULTS, module: str | None = None) -> Path:
     """Write `<folder>/<name>.json`: `name`, `command`, `machine`, `n`, `figures`, `simulated`, `study_hash`.
 
     Args:
@@ -33,12 +33,13 @@ def write_result(name: str, figures: Mapping[str, Any], n: int | Mapping[str, in
         study_hash: of the study the figures belong to, if they belong to one.
         simulated: whether they were measured on simulated hospitals.
         folder: where results are kept.
+        module: of `benchmarks`, which was called; None: it has the result's name.
 
     Returns:
         The file written.
     """
     path = folder / f"{name}.json"
-    write_json(path, {"name": name, "command": _command(name), "machine": machine(),
+    write_json(path, {"name": name, "command": _command(module or name), "machine": machine(),
                       "n": n if isinstance(n, int) else dict(n), "figures": dict(figures), "simulated": simulated,
                       **({} if study_hash is None else {"study_hash": study_hash})})
     return path
@@ -66,8 +67,8 @@ def machine() -> dict[str, Any]:
             "torch": torch.__version__, "threads": torch.get_num_threads()}
 
 
-def _command(name: str) -> str:
-    return shlex.join(["python", "-m", f"benchmarks.{name}", *sys.argv[1:]])
+def _command(module: str) -> str:
+    return shlex.join(["python", "-m", f"benchmarks.{module}", *sys.argv[1:]])
 
 
 def _cpu_model() -> str:
