@@ -18,9 +18,9 @@ from privacy_eval.statistics.ranks import UStatistic
 _REALISM: Final = "realism."
 _ANATOMY: Final = "anatomy."
 _PARTS: Final = ("u", "n_synthetic", "n_real")
-COMPARED: Final = 48
-"""Subjects, and volumes, at most that realism is measured on, drawn at random: more make its interval a little narrower
-and take the longest time of an evaluation."""
+REALISM, ANATOMIES = 32, 64
+"""Subjects of a site, and released volumes, that either is measured on at most, drawn at random. With several sites more
+make an interval little narrower, and these measures take most of an evaluation's time."""
 
 
 def worth_names() -> tuple[str, ...]:
@@ -38,15 +38,16 @@ def worth_scalars(real: Sequence[Subject], synthetic: Sequence[Subject], grid: G
         synthetic: the released volumes.
         grid: of both.
         least: fewest subjects that a number may be over; of fewer, all its scalars are 0.
-        rng: source of the realism's draws.
+        rng: of who is compared, and of the realism's draws.
     """
-    realism = site_realism(_some(real, rng), _some(synthetic, rng), grid.spacing_mm, rng, least)
+    realism = site_realism(_some(real, REALISM, rng), _some(synthetic, REALISM, rng), grid.spacing_mm, rng, least)
+    ours, theirs = ([one.labels for one in _some(subjects, ANATOMIES, rng)] for subjects in (real, synthetic))
     return {**{_REALISM + name: value for name, value in realism.to_scalars().items()},
-            **anatomy_scalars([one.labels for one in real], [one.labels for one in synthetic], grid, least)}
+            **anatomy_scalars(ours, theirs, grid, least)}
 
 
-def _some(subjects: Sequence[Subject], rng: np.random.Generator) -> list[Subject]:
-    return [subjects[k] for k in rng.permutation(len(subjects))[:COMPARED]]
+def _some(subjects: Sequence[Subject], at_most: int, rng: np.random.Generator) -> list[Subject]:
+    return [subjects[k] for k in rng.permutation(len(subjects))[:at_most]]
 
 
 def anatomy_scalars(real: Sequence[np.ndarray], sampled: Sequence[np.ndarray], grid: Grid,

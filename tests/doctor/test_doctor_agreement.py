@@ -111,8 +111,9 @@ def test_each_laxer_value_is_named_and_no_stricter_one(key: str, laxer: float, s
 def test_policy_with_laxer_values_wants_a_look(run: RunFolder) -> None:
     found = check_policy(site_of(run), run.site_file("east"))
     assert found.status == "look"
-    assert found.found == ("tasks evaluate_release, segment, segment_scores (not among the defaults); minimum_count = 3 "
-                           "(default 5); minimum_subjects = 5 (default 20); minimum_test_subjects = 3 (default 10)")
+    assert found.found == ("tasks evaluate_release, segment, segment_scores (not among the defaults); "
+                           "minimum_count = 3 (default 5); minimum_subjects = 5 (default 20); "
+                           "minimum_test_subjects = 3 (default 10)")
 
 
 def test_policy_that_is_absent_or_restrictive(run: RunFolder) -> None:

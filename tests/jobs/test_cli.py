@@ -13,7 +13,8 @@ from typer.testing import CliRunner, Result
 from jobs.cli import EXIT_CODES, app
 from privacy_eval.verdict.policy import Verdict
 
-COMMANDS = (["cohort", "simulate"], ["cohort", "check"], ["train"], ["synthesize"], ["audit"], ["evaluate"], ["report"], ["demo"])
+COMMANDS = (["cohort", "simulate"], ["cohort", "check"], ["train"], ["synthesize"], ["audit"], ["evaluate"], ["report"],
+            ["demo"])
 
 
 def call(*arguments: str | Path) -> Result:
