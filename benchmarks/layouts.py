@@ -208,7 +208,8 @@ TABLES: Final[dict[str, Layout]] = {
         "": "a scan, processor ms"})), _MEDIAN),
     "sampler": Layout("sampler", ("measures", Rows("measure"), Columns({
         "truth": "patients' truth", "labelled": "as labelled at sites", "sampled": "sampled",
-        "auc_truth": "AUC against the truth", "auc_labelled": "AUC against the labelled"})),
+        "again": "sampled, scanned and labelled", "auc_truth": "AUC, truth", "auc_labelled": "AUC, labelled",
+        "auc_again": "AUC, both labelled"})),
         "Mean ± standard deviation; AUC (95 % interval), .5 is alike"),
     "sampler_seconds": Layout("sampler", (Columns({"seconds": "an anatomy, processor seconds"}),), _MEDIAN),
     "realism": Layout("realism", ("table", Rows("images"), Columns({
