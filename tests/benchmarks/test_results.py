@@ -20,6 +20,8 @@ def test_a_result_says_what_was_measured_on_how_many_and_where(tmp_path: Path, m
     assert (content["name"], content["n"], content["figures"]) == ("speed", 7, {"seconds": 0.5})
     assert content["simulated"] is True
     assert content["study_hash"] == "ab"
+    other = write_result("speed_sim", {}, 1, folder=tmp_path, module="speed")
+    assert json.loads(other.read_text())["command"] == content["command"]
     assert content["machine"] == machine()
 
 
