@@ -79,7 +79,7 @@ def quick_plan(sites: Sequence[str], seeds: Sequence[int]) -> list[Cell]:
     """One segmenter with augmentation: every set of the release, "synthetic only" of everything else, the smallest
     site alone (the study's last)."""
     plan = _cells((NONE,), REAL_SETS, (True,), ("segresnet",), seeds)
-    plan += _cells((RELEASE, *SEPARATING, *BASELINES), ("synthetic only",), (True,), ("segresnet",), seeds)
+    plan += _cells((RELEASE, *BASELINES, *SEPARATING), ("synthetic only",), (True,), ("segresnet",), seeds)
     plan += _cells((RELEASE,), MADE_SETS, (True,), ("segresnet",), seeds)
     plan += _cells(BAD, ("synthetic only",), (True,), ("segresnet",), seeds)
     plan += _cells((NONE,), ("real",), (True,), ("segresnet",), seeds, sites[-1])
@@ -117,14 +117,19 @@ class Bench:
 
     def scores(self, cell: Cell, on_step: Callable[[int], None]) -> Scores:
         """A cell's scores of all test subjects: kept from an earlier run of the same settings, or made now."""
-        path = self.folder / f"{cell.name}.json"
-        setting = self._setting(cell)
-        kept = read_json(path) if path.exists() else {}
-        if kept.get("setting") == setting:
-            return _unpacked(kept["scores"])
+        if (kept := self.kept(cell)) is not None:
+            return kept
         scores = self._trained(cell, on_step)
-        write_json(path, {"setting": setting, "scores": _packed(scores)})
+        write_json(self._path(cell), {"setting": self._setting(cell), "scores": _packed(scores)})
         return scores
+
+    def kept(self, cell: Cell) -> Scores | None:
+        """A cell's scores, if they are there from an earlier run of the same settings."""
+        kept = read_json(self._path(cell)) if self._path(cell).exists() else {}
+        return _unpacked(kept["scores"]) if kept.get("setting") == self._setting(cell) else None
+
+    def _path(self, cell: Cell) -> Path:
+        return self.folder / f"{cell.name}.json"
 
     def _setting(self, cell: Cell) -> dict[str, Any]:
         """Whatever the scores depend on."""
