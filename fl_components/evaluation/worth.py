@@ -19,8 +19,8 @@ _REALISM: Final = "realism."
 _ANATOMY: Final = "anatomy."
 _PARTS: Final = ("u", "n_synthetic", "n_real")
 REALISM, ANATOMIES = 32, 64
-"""Subjects of a site, and released volumes, that either is measured on at most, drawn at random. With several sites more
-make an interval little narrower, and these measures take most of an evaluation's time."""
+"""Subjects of a site, and released volumes, that either is measured on at most, drawn at random. With several sites
+more make an interval little narrower, and these measures take most of an evaluation's time."""
 
 
 def worth_names() -> tuple[str, ...]:

@@ -105,16 +105,17 @@ def test_the_job_asks_so_many_questions_and_progress_is_of_the_slowest(run: RunF
 
 
 def test_the_tables_have_a_row_a_training_and_say_where_nobody_answered() -> None:
-    told = {"estimate": 0.71, "low": 0.6, "high": 0.8, "n": 40}
+    one = {"estimate": 0.71, "low": 0.6, "high": 0.8, "n": 40}
+    told = {**one, "sites": {"east": one}}
     rows = [{"segmenter": "segresnet", "augmented": True, "trained_on": name, "measure": measure, "region": region,
              "score": told if region != "enhancing" else None, "difference": None if name == "real" else told}
             for name in ("real", "synthetic only") for measure in ("dice", "hd95")
             for region in ("whole tumour", "core", "enhancing")]
     tables = segmenter_tables(rows)
-    assert [table.row_count for table in tables] == [2, 1, 2, 1]
+    assert [table.row_count for table in tables] == [2, 1, 2, 1, 2]
     with (console := Console(width=200)).capture() as printed:
         console.print(tables[0])
     assert "0.710 (0.600 to 0.800), 40" in printed.get()
     assert "too few" in printed.get()
-    (compared,) = comparison_tables({"realism": [], "anatomies": [{"measure": "brain_ml", **told, "n_synthetic": 9}]})
+    (compared,) = comparison_tables({"realism": [], "anatomies": [{"measure": "brain_ml", **one, "n_synthetic": 9}]})
     assert compared.row_count == 1
