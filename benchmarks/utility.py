@@ -49,7 +49,7 @@ from privacy_eval.errors import InputError
 
 ELSEWHERE: Final = 20
 """Subjects of the hospital that took no part, all of them test subjects."""
-QUICK_STEPS, QUICK_TESTS, QUICK_COUNT = 300, 8, 100
+QUICK_STEPS, QUICK_TESTS, QUICK_COUNT = 1000, 8, 100
 STEPS: Final = 1000
 
 
@@ -114,6 +114,7 @@ def prepare(run: RunFolder, study: Study, arguments: argparse.Namespace, talk: T
                 originals += read_originals(site, tests[site.name], study.grid)
     count = min(arguments.count or (QUICK_COUNT if arguments.quick else len(released)), len(released))
     images = Images(run, study, members, released, count)
+    images.require_generators()
     steps = arguments.steps or (QUICK_STEPS if arguments.quick else STEPS)
     return Bench(study, members, images, tests, originals, steps, run.path / "utility"), away.name
 

@@ -70,6 +70,11 @@ class Images:
     count: int
     _made: dict[str, list[Subject]] = field(default_factory=dict)
 
+    def require_generators(self) -> None:
+        """Both generators are there, said before anything is trained (errors as `load_generator` and
+        `begin_publicly`)."""
+        self._generator(), self._public_generator()
+
     def make(self, name: str) -> list[Subject]:
         """The subjects of one of `RELEASE`, `BASELINES`, `BAD` and `SEPARATING`."""
         if name not in self._made:
