@@ -213,7 +213,7 @@ TABLES: Final[dict[str, Layout]] = {
         "Mean ± standard deviation; AUC (95 % interval), .5 is alike"),
     "sampler_seconds": Layout("sampler", (Columns({"seconds": "an anatomy, processor seconds"}),), _MEDIAN),
     "realism": Layout("realism", ("table", Rows("images"), Columns({
-        "rim.auc": "rim AUC (.5)", "profile": "profile (0)", "frechet": "Fréchet (0)", "mmd": "MMD (0)",
+        "rim.auc": "rim AUC (.5)", "profile": "profile (0)", "frechet": "Fréchet (0)", "mmd": "MMD × 1000 (0)",
         "ms_ssim_synthetic": "MS-SSIM of its pairs", "ms_ssim_real": "of real pairs", "histogram": "histogram (0)",
         "spectrum": "spectrum (0)", "volume.auc": "volume AUC (.5)"})),
         "Means over sequences, stratified over sites (95 % interval over subjects); ideal values in brackets"),
