@@ -108,6 +108,10 @@ _UNTIL_THE_NEXT_ROUND: Final = {
     "fault": "fault", "moment": "moment", "recovery_s": "until the next round is done, s",
     "plain_s": "the same without fault, s", "jobs": "NVFlare's jobs"}
 
+_IMAGES: Final = Rows("images", (
+    "our release", "publicly trained generator", "public simulator", "real, others", "blurred", "mode-collapsed",
+    "wrong contrast", "lookup table", "tumours pasted"))
+
 TABLES: Final[dict[str, Layout]] = {
     "gan_step": Layout("gan_step", ("steps", Rows(), Columns({
         "grid": "grid", "threads": "threads", "seconds_float32": "plain float32, s", "seconds_ours": "ours, s",
@@ -212,7 +216,7 @@ TABLES: Final[dict[str, Layout]] = {
         "auc_again": "AUC, both labelled"})),
         "Mean ± standard deviation; AUC (95 % interval), .5 is alike"),
     "sampler_seconds": Layout("sampler", (Columns({"seconds": "an anatomy, processor seconds"}),), _MEDIAN),
-    "realism": Layout("realism", ("table", Rows("images"), Columns({
+    "realism": Layout("realism", ("table", _IMAGES, Columns({
         "rim.auc": "rim AUC (.5)", "profile": "profile (0)", "frechet": "Fréchet (0)", "mmd": "MMD × 1000 (0)",
         "ms_ssim_synthetic": "MS-SSIM of its pairs", "ms_ssim_real": "of real pairs", "histogram": "histogram (0)",
         "spectrum": "spectrum (0)", "volume.auc": "volume AUC (.5)"})),

@@ -11,11 +11,11 @@ from realism_case import REALISM_GRID, lifelike_subjects
 from small_run import small_study
 
 from benchmarks.layouts import TABLES
-from benchmarks.realism import FLOOR, OURS, mixed, summarise
+from benchmarks.realism import FLOOR, OURS, PUBLIC_START, SIMULATOR, mixed, summarise
 from benchmarks.realism_picture import draw_profiles, draw_spectra
 from benchmarks.tables import render
 from fl_components.evaluation.realism.answer import REALISM_MEASURES, Measured, RealismStatistics
-from fl_components.evaluation.realism.bad import MODES, collapsed, painted, pasted
+from fl_components.evaluation.realism.bad import BAD, MODES, collapsed, painted, pasted
 from fl_components.study import Study
 from fl_components.vocabulary import TUMOUR
 
@@ -31,7 +31,9 @@ def test_every_set_is_a_row_with_a_cell_a_figure() -> None:
     def answer(value: float) -> RealismStatistics:
         return RealismStatistics(30, 40, dict.fromkeys(REALISM_MEASURES, Measured(value, 0.01)))
 
-    figures = summarise({OURS: {"north": answer(0.9), "south": answer(0.7)}, FLOOR: {"north": answer(0.5)}})
+    sets = (OURS, PUBLIC_START, SIMULATOR, FLOOR, *BAD)
+    figures = summarise({name: {"north": answer(0.5)} for name in sets}
+                        | {OURS: {"north": answer(0.9), "south": answer(0.7)}})
     assert figures["table"][OURS]["rim.auc"]["mean"] == pytest.approx(0.8)
     assert figures["table"][OURS]["rim.auc"]["high"] == pytest.approx(0.8 + 1.96 * 0.01 / np.sqrt(2), abs=1e-4)
     assert figures["table"][FLOOR]["mmd"]["low"] == pytest.approx(0.5 - 0.0196, abs=1e-4)  # sequences go together
