@@ -84,7 +84,7 @@ def measure(arguments: argparse.Namespace) -> int:
     write_result(name, figures, {
         "members": len(pooled(bench.members)), "test": len(pooled(bench.tests)), "synthetic": bench.images.count,
         "steps": bench.steps, "seeds": len(seeds), "cells": len(scores), "cells planned": len(plan)},
-        study_hash=study.hash, simulated=True)
+        study_hash=study.hash, simulated=True, module="utility")
     for goal in figures["goals"]:
         talk.say(f"{goal['met']:13s} {goal['goal']}: {_short(goal['figure'])}")
     return 0
