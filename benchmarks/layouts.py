@@ -235,6 +235,7 @@ TABLES: Final[dict[str, Layout]] = {
         "push_error_mean": "error of the mean push"})), _MEAN),
     "edits_rendered": Layout("edits", ("rendered", Rows(), Columns({
         "edit": "edit", "changed": "changed beyond reach"})), _MEAN),
+    **_utility("utility"),
     **_utility("utility_quick"),
     "membership": Layout("membership", (Rows("generator", ("demo", "memorising")), Rows("attack"), Columns({
         "": "AUC", "n_members": "members", "n_holdout": "holdout", "p_value": "p"})),
