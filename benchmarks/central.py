@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from fl_components.cohort.subject import Subject
-from fl_components.networks.build import Weights, build_generator, weights_of
+from fl_components.networks.build import build_generator
+from fl_components.networks.weights import Weights, weights_of
 from fl_components.study import Study
 from fl_components.training.local import LocalTrainer
 

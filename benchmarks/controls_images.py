@@ -33,10 +33,11 @@ from benchmarks.small_hospital import draw_subjects, painted_images, population_
 from fl_components.client.generator_errors import generator_errors
 from fl_components.client.images_sent import images_of
 from fl_components.cohort.subject import Subject
-from fl_components.networks.build import Weights, build_generator, load_weights
+from fl_components.networks.build import build_generator
 from fl_components.networks.embedding import EmbeddingSpace
 from fl_components.networks.precision import choose_precision
 from fl_components.networks.render import render
+from fl_components.networks.weights import Weights, load_weights
 from fl_components.server.population import ContrastPopulation
 from fl_components.study import Study
 from jobs.output import Talk

@@ -29,9 +29,10 @@ from fl_components.anatomy.edit.model import EditFile
 from fl_components.anatomy.edit.source import head_of_labels, head_of_sample
 from fl_components.anatomy.sampler import AnatomySampler, SampledAnatomy
 from fl_components.json_file import read_json
-from fl_components.networks.build import build_generator, load_weights
+from fl_components.networks.build import build_generator
 from fl_components.networks.precision import choose_precision
 from fl_components.networks.render import render_pair
+from fl_components.networks.weights import load_weights
 from fl_components.server.population import ContrastPopulation
 from fl_components.study import PRESETS, Grid
 from fl_components.vocabulary import BACKGROUND, TUMOUR

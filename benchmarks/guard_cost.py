@@ -33,7 +33,8 @@ from fl_components.guard.declaration import TRAINING_SCALARS, declare
 from fl_components.guard.egress import Guard
 from fl_components.guard.result_check import ResultCheck
 from fl_components.guard.seal import Seal
-from fl_components.networks.build import Weights, build_generator, weights_of
+from fl_components.networks.build import build_generator
+from fl_components.networks.weights import Weights, weights_of
 from fl_components.study import Study
 from fl_components.training.local import LocalTrainer
 from jobs.run_folder import RunFolder

@@ -21,7 +21,8 @@ import numpy as np
 
 from benchmarks.results import quartiles, write_result
 from benchmarks.secure_aggregation import SITES, studies
-from fl_components.networks.build import Weights, declared_shapes
+from fl_components.networks.build import declared_shapes
+from fl_components.networks.weights import Weights
 
 REPEATS: Final = 3
 _MISSING: Final = "tenseal is not installed; install it with: pip install 'fedsynth[he]' (Python 3.11 to 3.13)"

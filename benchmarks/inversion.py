@@ -40,9 +40,10 @@ from benchmarks.poison import coarse
 from benchmarks.results import write_result
 from fl_components.cohort.subject import Subject
 from fl_components.contrast import paint
-from fl_components.networks.build import Weights, build_generator, load_weights, weights_of
+from fl_components.networks.build import build_generator
 from fl_components.networks.conditions import one_hot
 from fl_components.networks.generator import Noise, draw_noise
+from fl_components.networks.weights import Weights, load_weights, weights_of
 from fl_components.study import Study
 from fl_components.training.batch import collate, shuffled_batches
 from fl_components.training.local import LocalTrainer

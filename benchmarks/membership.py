@@ -35,9 +35,10 @@ from fl_components.client.generator_errors import painting_error, reconstruction
 from fl_components.cohort.subject import Subject
 from fl_components.contrast import paint
 from fl_components.json_file import read_json
-from fl_components.networks.build import Weights, build_generator, load_weights
+from fl_components.networks.build import build_generator
 from fl_components.networks.precision import choose_precision
 from fl_components.networks.render import render
+from fl_components.networks.weights import Weights, load_weights
 from fl_components.server.population import ContrastPopulation
 from fl_components.server.release import read_release
 from fl_components.server.synthesize import public_subjects

@@ -29,7 +29,8 @@ from benchmarks.results import write_result
 from fl_components.cohort.subject import Subject
 from fl_components.contrast import measure_contrast
 from fl_components.guard.declaration import TRAINING_SCALARS, tensor_norm
-from fl_components.networks.build import Weights, build_generator, weights_of
+from fl_components.networks.build import build_generator
+from fl_components.networks.weights import Weights, weights_of
 from fl_components.server.admission import Admission
 from fl_components.server.aggregation import aggregate
 from fl_components.server.ask import Replies

@@ -28,9 +28,10 @@ from benchmarks.intervals import interval_of_mean
 from benchmarks.results import write_result
 from fl_components.cohort.subject import Subject
 from fl_components.contrast import paint
-from fl_components.networks.build import Weights, build_generator, load_weights, weights_of
+from fl_components.networks.build import build_generator
 from fl_components.networks.precision import choose_precision
 from fl_components.networks.render import render
+from fl_components.networks.weights import Weights, load_weights, weights_of
 from fl_components.study import Study
 from fl_components.training.quality import compare
 from fl_components.vocabulary import SEQUENCES

@@ -34,10 +34,11 @@ from benchmarks.poison import coarse
 from benchmarks.results import write_result
 from fl_components.client.generator_errors import painting_error, reconstruction_error
 from fl_components.cohort.subject import Subject
-from fl_components.networks.build import Weights, build_generator, load_weights, weights_of
+from fl_components.networks.build import build_generator
 from fl_components.networks.conditions import one_hot
 from fl_components.networks.generator import draw_noise
 from fl_components.networks.precision import choose_precision
+from fl_components.networks.weights import Weights, load_weights, weights_of
 from fl_components.server.aggregation import aggregate
 from fl_components.study import Study
 from fl_components.training.batch import collate

@@ -21,8 +21,9 @@ from fl_components.evaluation.training_sets import TRAINING_SETS, TrainingSet, p
 from fl_components.json_file import read_json, write_json
 from fl_components.networks.precision import choose_precision
 from fl_components.networks.segmenter import ARCHITECTURES, Architecture
+from fl_components.networks.weights import weights_of
 from fl_components.study import Augmentation, Study
-from fl_components.training.segment import RATE, Stage, segmenter_weights, train_segmenter
+from fl_components.training.segment import RATE, Stage, train_segmenter
 
 CENTRAL: Final = "central"
 REAL_SETS: Final[tuple[TrainingSet, ...]] = ("real", "10 % real")
@@ -152,7 +153,7 @@ class Bench:
                 cell.segmenter, phase_batches(phase, members, synthetic, cell.seed, number),
                 Stage(steps, rate=RATE * phase.rate, round_number=number), augmentation, self.study.grid, precision,
                 cell.seed, lambda step, done=done: on_step(done + step), weights)  # type: ignore[misc]
-            weights, done = segmenter_weights(network), done + steps
+            weights, done = weights_of(network), done + steps
         return score_subjects(network, pooled(self.tests), self.study.grid, precision, self.originals)
 
 

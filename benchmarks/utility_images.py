@@ -29,11 +29,12 @@ from fl_components.contrast import measure_contrast
 from fl_components.evaluation.public_images import public_subject
 from fl_components.evaluation.realism.bad import blurred, collapsed, painted, wrong_contrast
 from fl_components.json_file import read_json
-from fl_components.networks.build import build_generator, build_networks, load_weights
+from fl_components.networks.build import build_generator, build_networks
 from fl_components.networks.generator import Generator
 from fl_components.networks.precision import choose_precision
 from fl_components.networks.public_start import begin_publicly
 from fl_components.networks.render import render
+from fl_components.networks.weights import load_weights
 from fl_components.server.population import ContrastPopulation
 from fl_components.study import Study
 from fl_components.vocabulary import SEQUENCES, TUMOUR

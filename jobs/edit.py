@@ -15,9 +15,10 @@ from fl_components.anatomy.edit.apply import Edited, apply_edits
 from fl_components.anatomy.edit.measure import images_changed_beyond_reach
 from fl_components.anatomy.edit.model import EditFile
 from fl_components.json_file import write_json
-from fl_components.networks.build import build_generator, load_weights
+from fl_components.networks.build import build_generator
 from fl_components.networks.precision import choose_precision
 from fl_components.networks.render import render_pair
+from fl_components.networks.weights import load_weights
 from fl_components.server.release import ANATOMY_END, FULL_SCALE, IMAGE_ENDS
 from fl_components.server.release_files import SYNTHETIC, nifti_bytes
 from jobs.edit_picture import edit_picture

@@ -14,9 +14,10 @@ from fl_components.cohort.cohort import Cohort
 from fl_components.cohort.sheet import thumbnail_sheet
 from fl_components.cohort.subject import Subject
 from fl_components.contrast import measure_contrast
-from fl_components.networks.build import build_generator, load_weights
+from fl_components.networks.build import build_generator
 from fl_components.networks.precision import choose_precision
 from fl_components.networks.render import render
+from fl_components.networks.weights import load_weights
 from fl_components.server.release import read_release
 from fl_components.site import Site
 from fl_components.study import Study

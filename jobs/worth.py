@@ -13,10 +13,11 @@ from scipy import stats
 from fl_components.cohort.cohort import Cohort
 from fl_components.cohort.subject import Subject
 from fl_components.contrast import paint
-from fl_components.networks.build import build_generator, load_weights
+from fl_components.networks.build import build_generator
 from fl_components.networks.generator import Generator
 from fl_components.networks.precision import Precision, choose_precision
 from fl_components.networks.render import render
+from fl_components.networks.weights import load_weights
 from fl_components.site import Site
 from fl_components.study import Study
 from fl_components.training.quality import compare

@@ -27,7 +27,7 @@ from fl_components.evaluation.worth import worth_scalars
 from fl_components.guard.secure_sum import weights_among
 from fl_components.networks.precision import choose_precision
 from fl_components.networks.segmenter import build_segmenter
-from fl_components.training.segment import SegmenterWeights, load_segmenter, segmenter_weights
+from fl_components.networks.weights import Weights, load_weights, weights_of
 from privacy_eval.errors import InputError
 from privacy_eval.spaces.images import label_maps_of
 
@@ -124,18 +124,18 @@ class EvaluateExecutor(UpdateExecutor):
 
     def _accept(self, found: Received, trainer: ArmTrainer) -> None:
         """Refuse weights that honest rounds do not lead to, as in the training of the generator."""
-        start = segmenter_weights(build_segmenter(trainer.arm.segmenter, trainer.arm.seed))
+        start = weights_of(build_segmenter(trainer.arm.segmenter, trainer.arm.seed))
         require_reachable(found, start, self._last, reach(trainer.study, "segment"))
         self._last = found
 
-    def _score(self, evidence: Evidence, trainer: ArmTrainer, weights: SegmenterWeights,
+    def _score(self, evidence: Evidence, trainer: ArmTrainer, weights: Weights,
                opened: OpenSite) -> dict[str, np.ndarray]:
         """Means over the test subjects of this arm, and of its paired differences to the arm on real subjects."""
         study, arm, scores = opened.study, trainer.arm, evidence.scores
         if arm in scores:
             raise InputError(f"the server asks twice for scores of '{arm.trained_on}' with seed {arm.seed}; every arm "
                              "is scored once")
-        network = load_segmenter(build_segmenter(arm.segmenter, arm.seed), weights).eval()
+        network = load_weights(build_segmenter(arm.segmenter, arm.seed), weights).eval()
         scores[arm] = score_subjects(trainer.precision.place(network), evidence.test, study.grid, trainer.precision,
                                      evidence.originals)
         seeds = study.evaluation.seeds[:study.evaluation.seeds.index(arm.seed) + 1]

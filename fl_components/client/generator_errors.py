@@ -11,11 +11,12 @@ import torch
 
 from fl_components.cohort.subject import Subject
 from fl_components.contrast import Contrast, paint
-from fl_components.networks.build import Weights, build_discriminator, build_generator, load_weights
+from fl_components.networks.build import build_discriminator, build_generator
 from fl_components.networks.conditions import one_hot
 from fl_components.networks.generator import Generator
 from fl_components.networks.precision import Precision, choose_precision
 from fl_components.networks.render import render
+from fl_components.networks.weights import Weights, load_weights
 from fl_components.study import Study
 from fl_components.training.states import read_state
 from privacy_eval.site.evidence import GeneratorErrors, PairedErrors

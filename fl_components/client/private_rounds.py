@@ -13,7 +13,7 @@ from fl_components.client.open_site import OpenSite
 from fl_components.cohort.subject import Subject
 from fl_components.guard.privacy_account import PrivacyAccount
 from fl_components.json_file import read_json, write_json
-from fl_components.networks.build import Weights
+from fl_components.networks.weights import Weights
 from fl_components.study import Study
 from fl_components.training.private.entropy import Entropy, OsEntropy
 from fl_components.training.private.local import PrivateResult, PrivateTrainer

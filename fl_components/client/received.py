@@ -16,7 +16,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from fl_components.guard.declaration import clip_norm, tensor_norm, update_bound
-from fl_components.networks.build import Weights, build_generator, weights_of
+from fl_components.networks.build import build_generator
+from fl_components.networks.weights import Weights, weights_of
 from fl_components.study import Study
 from privacy_eval.errors import InputError
 

@@ -16,7 +16,7 @@ from fl_components.client.open_site import OpenSite
 from fl_components.guard.declaration import clipped, update_bound
 from fl_components.guard.masked_update import Masking
 from fl_components.guard.secure_sum import keys_among, weights_among
-from fl_components.networks.build import Weights
+from fl_components.networks.weights import Weights
 from fl_components.study import Study
 
 _ROUNDING: Final = 1e-5

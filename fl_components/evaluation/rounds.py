@@ -14,8 +14,9 @@ from fl_components.evaluation.arms import Arm
 from fl_components.evaluation.training_sets import TRAINING_SETS, Phase, phase_batches, phase_steps
 from fl_components.networks.precision import Precision
 from fl_components.networks.segmenter import build_critic
+from fl_components.networks.weights import Weights, weights_of
 from fl_components.study import Augmentation, Study
-from fl_components.training.segment import RATE, SegmenterWeights, Stage, segmenter_weights, train_segmenter
+from fl_components.training.segment import RATE, Stage, train_segmenter
 
 
 class Part(NamedTuple):
@@ -58,7 +59,7 @@ class ArmTrainer:
     def __post_init__(self) -> None:
         self._critic: nn.Module | None = build_critic(self.seed) if self.arm.segmenter == "pix2pix" else None
 
-    def train(self, weights: SegmenterWeights, within: int, on_step: Callable[[int], None]) -> SegmenterWeights:
+    def train(self, weights: Weights, within: int, on_step: Callable[[int], None]) -> Weights:
         """The change that a round's steps make to the weights.
 
         Args:
@@ -71,7 +72,7 @@ class ArmTrainer:
                       within)
         batches = phase_batches(part.phase, self.members, self.synthetic, self.seed, within)
         augmentation = (self.study.training.augmentation or Augmentation()) if self.arm.augmented else None
-        trained = segmenter_weights(train_segmenter(
+        trained = weights_of(train_segmenter(
             self.arm.segmenter, batches, stage, augmentation, self.study.grid, self.precision, self.seed, on_step,
             weights, self._critic))
         return {name: trained[name] - weights[name] for name in weights}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 
 from fl_components.networks.conditions import Shape
@@ -10,9 +9,6 @@ from fl_components.networks.discriminator import Discriminator
 from fl_components.networks.generator import Generator
 from fl_components.networks.public_start import begin_publicly
 from fl_components.study import Study
-
-Weights = dict[str, np.ndarray]
-"""A generator's parameters by name, float32."""
 
 
 def build_generator(study: Study) -> Generator:
@@ -47,18 +43,6 @@ def build_networks(study: Study, seed: int) -> tuple[Generator, Discriminator]:
         torch.manual_seed(seed)
         return Generator(network.generator_channels, network.latent_size, network.contrast_input,
                          _extent(study)), _discriminator(study)
-
-
-def weights_of(generator: Generator) -> Weights:
-    """A copy of the generator's parameters as float32 arrays."""
-    return {name: tensor.detach().float().cpu().numpy().copy() for name, tensor in generator.state_dict().items()}
-
-
-def load_weights(generator: Generator, weights: Weights) -> Generator:
-    """Put parameters into a generator; names and shapes must match exactly."""
-    # A copy: arrays that came over the wire are read-only, and training writes in place.
-    generator.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in weights.items()}, strict=True)
-    return generator
 
 
 def declared_shapes(study: Study) -> dict[str, tuple[int, ...]]:

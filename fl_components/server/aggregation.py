@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 import numpy as np
 
 from fl_components.guard.declaration import clip_norm, clipped
-from fl_components.networks.build import Weights
+from fl_components.networks.weights import Weights
 from fl_components.study import Study
 
 

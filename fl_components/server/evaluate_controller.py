@@ -9,6 +9,7 @@ from fl_components.evaluation.arms import Arm, arms_of
 from fl_components.evaluation.cohort import require_evaluation
 from fl_components.evaluation.table import anatomy_rows, realism_rows, segmenter_rows
 from fl_components.networks.segmenter import build_segmenter
+from fl_components.networks.weights import Weights, weights_of
 from fl_components.server.admission import Admission
 from fl_components.server.ask import MissingSitesError, scalars_of
 from fl_components.server.controller import StudyController
@@ -17,7 +18,6 @@ from fl_components.server.release import released_images
 from fl_components.server.release_manifest import release_digest
 from fl_components.server.rounds import Rounds
 from fl_components.study import Study
-from fl_components.training.segment import SegmenterWeights, segmenter_weights
 
 
 class EvaluateController(StudyController):
@@ -48,9 +48,9 @@ class EvaluateController(StudyController):
                           realism=realism_rows(worth), anatomies=anatomy_rows(worth), segmenters=segmenter_rows(arms),
                           rejected=admission.rejected, told=told)
 
-    def _train(self, study: Study, index: int, arm: Arm, rounds: Rounds, admission: Admission) -> SegmenterWeights:
+    def _train(self, study: Study, index: int, arm: Arm, rounds: Rounds, admission: Admission) -> Weights:
         """One arm's segmenter after all its rounds."""
-        weights = segmenter_weights(build_segmenter(arm.segmenter, arm.seed))
+        weights = weights_of(build_segmenter(arm.segmenter, arm.seed))
         first = index * study.evaluation.rounds
         for round_number in range(first, first + study.evaluation.rounds):
             change, _, silent = rounds.run(weights, round_number, admission)

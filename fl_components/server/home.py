@@ -12,7 +12,7 @@ from safetensors.numpy import load_file, save_file
 from fl_components.durable import replace_durably
 from fl_components.environment import run_folder
 from fl_components.json_file import read_json, write_json
-from fl_components.networks.build import Weights
+from fl_components.networks.weights import Weights
 from fl_components.study import Study
 from privacy_eval.errors import InputError
 

@@ -11,7 +11,7 @@ from nvflare.app_common.workflows.model_controller import ModelController
 from fl_components.guard.declaration import Task, declare, refusal
 from fl_components.guard.masked_update import mean_update
 from fl_components.guard.secure_sum import KEYS
-from fl_components.networks.build import Weights
+from fl_components.networks.weights import Weights
 from fl_components.server.ask import Replies, ask_round
 from fl_components.study import Study
 

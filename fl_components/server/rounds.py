@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from nvflare.app_common.workflows.model_controller import ModelController
 
 from fl_components.guard.declaration import CURVES, Task
-from fl_components.networks.build import Weights
+from fl_components.networks.weights import Weights
 from fl_components.server.admission import Admission
 from fl_components.server.aggregation import aggregate
 from fl_components.server.ask import Answers, ask_round

@@ -16,9 +16,10 @@ from fl_components.anatomy.check import problems
 from fl_components.anatomy.sampler import AnatomySampler, SampledAnatomy
 from fl_components.contrast import Contrast, paint
 from fl_components.json_file import read_json
-from fl_components.networks.build import build_generator, load_weights
+from fl_components.networks.build import build_generator
 from fl_components.networks.precision import choose_precision
 from fl_components.networks.render import render
+from fl_components.networks.weights import load_weights
 from fl_components.parallel import map_ahead
 from fl_components.server.home import ServerHome
 from fl_components.server.population import ContrastPopulation

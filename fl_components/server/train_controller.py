@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from fl_components.networks.build import Weights
+from fl_components.networks.weights import Weights
 from fl_components.server.admission import Admission
 from fl_components.server.ask import MissingSitesError, ask_round
 from fl_components.server.checkpoint import Checkpoint, read_checkpoint, write_checkpoint

@@ -15,13 +15,11 @@ from torch import nn
 
 from fl_components.networks.precision import Precision
 from fl_components.networks.segmenter import CLASSES, Architecture, build_critic, build_segmenter
+from fl_components.networks.weights import Weights, load_weights
 from fl_components.study import Augmentation, Grid
 from fl_components.training.augment import augment
 from fl_components.training.batch import Batch
 from fl_components.vocabulary import N_LABELS, TUMOUR
-
-SegmenterWeights = dict[str, np.ndarray]
-"""A segmenter's parameters by name, float32."""
 
 RATE: Final = 4e-3
 """Highest learning rate of AdamW."""
@@ -65,7 +63,7 @@ class Stage:
 
 def train_segmenter(architecture: Architecture, batches: Iterator[Batch], stage: Stage,
                     augmentation: Augmentation | None, grid: Grid, precision: Precision, seed: int,
-                    on_step: Callable[[int], None] | None = None, start: SegmenterWeights | None = None,
+                    on_step: Callable[[int], None] | None = None, start: Weights | None = None,
                     critic: nn.Module | None = None) -> nn.Module:
     """Train a segmenter, or go on training one; the same arguments give the same weights on the same machine.
 
@@ -85,11 +83,11 @@ def train_segmenter(architecture: Architecture, batches: Iterator[Batch], stage:
         critic: of "pix2pix", changed in place, so that a site can keep it between rounds; a new one if None.
 
     Returns:
-        The network, in evaluation mode; `segmenter_weights` gives its parameters.
+        The network, in evaluation mode; `weights_of` gives its parameters.
     """
     network = build_segmenter(architecture, seed)
     if start is not None:
-        load_segmenter(network, start)
+        load_weights(network, start)
     trainer = _Trainer(precision.place(network).train(), precision, _critic(architecture, critic, seed, precision))
     rng = torch.Generator().manual_seed(int(np.random.default_rng([seed, stage.round_number]).integers(2**62)))
     for done, batch in enumerate(islice(batches, stage.steps), 1):
@@ -99,18 +97,6 @@ def train_segmenter(architecture: Architecture, batches: Iterator[Batch], stage:
         if on_step is not None:
             on_step(done)
     return network.eval()
-
-
-def segmenter_weights(network: nn.Module) -> SegmenterWeights:
-    """A copy of a segmenter's parameters as float32 arrays."""
-    return {name: tensor.detach().float().cpu().numpy().copy() for name, tensor in network.state_dict().items()}
-
-
-def load_segmenter(network: nn.Module, weights: SegmenterWeights) -> nn.Module:
-    """Put parameters into a segmenter, in place; names and shapes must match exactly."""
-    # A copy: arrays that came over the wire are read-only, and training writes in place.
-    network.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in weights.items()}, strict=True)
-    return network
 
 
 def _critic(architecture: Architecture, critic: nn.Module | None, seed: int, precision: Precision) -> nn.Module | None:

@@ -8,7 +8,8 @@ import pytest
 from benchmarks.central import central_training
 from fl_components.cohort.subject import Subject
 from fl_components.contrast import measure_contrast
-from fl_components.networks.build import build_generator, weights_of
+from fl_components.networks.build import build_generator
+from fl_components.networks.weights import weights_of
 from fl_components.study import Study
 from fl_components.training.local import LocalTrainer
 

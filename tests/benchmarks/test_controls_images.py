@@ -13,7 +13,8 @@ from benchmarks.layouts import TABLES
 from benchmarks.results import read_result, write_result
 from benchmarks.small_hospital import draw_subjects, painted_images, population_of, public_anatomies, small_study
 from benchmarks.tables import render
-from fl_components.networks.build import build_generator, weights_of
+from fl_components.networks.build import build_generator
+from fl_components.networks.weights import weights_of
 from privacy_eval.verdict.combine import AuditResult, combine
 from privacy_eval.verdict.policy import AuditPolicy, Verdict
 

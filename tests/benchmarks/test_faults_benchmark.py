@@ -27,7 +27,8 @@ from benchmarks.faults import CASES
 from fl_components.guard.declaration import TRAINING_SCALARS
 from fl_components.guard.ledger import Ledger
 from fl_components.json_file import write_json
-from fl_components.networks.build import build_generator, weights_of
+from fl_components.networks.build import build_generator
+from fl_components.networks.weights import weights_of
 from fl_components.server.checkpoint import Checkpoint, write_checkpoint
 from jobs.run_folder import RunFolder
 

@@ -11,7 +11,8 @@ from test_updates import subject as any_subject
 from benchmarks.inversion import Seen, gradient_of, invert, noise_of_site, similarity, tiny_study
 from fl_components.cohort.subject import Subject
 from fl_components.contrast import paint
-from fl_components.networks.build import build_generator, weights_of
+from fl_components.networks.build import build_generator
+from fl_components.networks.weights import weights_of
 from fl_components.study import Study
 from fl_components.training.gan_step import GanStep
 from fl_components.training.local import LocalTrainer

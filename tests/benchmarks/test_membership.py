@@ -15,7 +15,8 @@ from fl_components.anatomy.sampler import AnatomySampler
 from fl_components.client.generator_errors import painting_error
 from fl_components.cohort.subject import Subject
 from fl_components.contrast import Contrast, paint
-from fl_components.networks.build import build_generator, weights_of
+from fl_components.networks.build import build_generator
+from fl_components.networks.weights import weights_of
 from fl_components.server.release import Volume
 from fl_components.study import Study
 from privacy_eval.spaces.images import ImageSet

@@ -12,7 +12,8 @@ from benchmarks.hospitals import load_hospitals
 from benchmarks.layouts import TABLES, Columns, Rows
 from benchmarks.poison import POISONS, RULES, UNCHECKED, Federation, coarse, settled, train
 from fl_components.guard.declaration import tensor_norm
-from fl_components.networks.build import Weights, build_generator, weights_of
+from fl_components.networks.build import build_generator
+from fl_components.networks.weights import Weights, weights_of
 from fl_components.study import Study
 from jobs.run_folder import RunFolder
 

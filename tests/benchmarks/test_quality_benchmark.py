@@ -10,7 +10,8 @@ from small_run import prepare_run, small_study, write_run
 from benchmarks import quality
 from benchmarks.hospitals import load_hospitals, pooled
 from benchmarks.quality import CENTRAL, FIGURES, LOOKUP, NO_CONTRAST, OURS, UNTRAINED
-from fl_components.networks.build import build_generator, weights_of
+from fl_components.networks.build import build_generator
+from fl_components.networks.weights import weights_of
 from fl_components.study import Study
 from fl_components.vocabulary import SEQUENCES
 

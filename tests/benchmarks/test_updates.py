@@ -9,7 +9,8 @@ from benchmarks.updates import train as train_federation
 from fl_components.anatomy.sampler import AnatomySampler
 from fl_components.cohort.subject import Subject
 from fl_components.contrast import Contrast, paint
-from fl_components.networks.build import Weights, build_generator, weights_of
+from fl_components.networks.build import build_generator
+from fl_components.networks.weights import Weights, weights_of
 from fl_components.study import Grid, Study
 
 STUDY = Study.parse(small_study(grid={"shape": [12, 14, 12], "spacing_mm": 14.0},

@@ -20,7 +20,8 @@ from fl_components.contrast import Contrast, paint
 from fl_components.environment import RUN_VARIABLE
 from fl_components.guard.declaration import audit_setting, declare
 from fl_components.guard.secure_sum import unmasked_sum
-from fl_components.networks.build import build_generator, weights_of
+from fl_components.networks.build import build_generator
+from fl_components.networks.weights import weights_of
 from fl_components.study import Study
 from jobs.run_folder import RunFolder
 from privacy_eval.site.answer import totals_of

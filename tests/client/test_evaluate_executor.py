@@ -28,8 +28,8 @@ from fl_components.evaluation.worth import anatomy_statistics, realism_of
 from fl_components.guard.declaration import declare, tensor_norm
 from fl_components.guard.ledger import Ledger
 from fl_components.networks.segmenter import build_segmenter
+from fl_components.networks.weights import Weights, weights_of
 from fl_components.study import Study
-from fl_components.training.segment import SegmenterWeights, segmenter_weights
 from jobs.run_folder import RunFolder
 from privacy_eval.spaces.images import ImageSet
 
@@ -68,7 +68,7 @@ def begun(study: Study, release: ImageSet | None = None) -> tuple[EvaluateExecut
     return executor, told(ask(executor, "evaluate_release", images_sent(RELEASE, release or painted(study, 8))))
 
 
-def trained(executor: EvaluateExecutor, start: SegmenterWeights, arm: int, rounds: int = 2) -> SegmenterWeights:
+def trained(executor: EvaluateExecutor, start: Weights, arm: int, rounds: int = 2) -> Weights:
     weights = start
     for number in range(2 * arm, 2 * arm + rounds):
         update = told(ask(executor, "segment", weights, number))
@@ -77,8 +77,8 @@ def trained(executor: EvaluateExecutor, start: SegmenterWeights, arm: int, round
     return weights
 
 
-def start(seed: int = 0) -> SegmenterWeights:
-    return segmenter_weights(build_segmenter("segresnet", seed))
+def start(seed: int = 0) -> Weights:
+    return weights_of(build_segmenter("segresnet", seed))
 
 
 def test_a_whole_evaluation_leaves_what_is_declared_and_the_ledger_lists_it(run: RunFolder) -> None:

@@ -25,7 +25,8 @@ from fl_components.contrast import Contrast
 from fl_components.environment import RUN_VARIABLE
 from fl_components.guard.declaration import declare, tensor_norm
 from fl_components.guard.ledger import Ledger
-from fl_components.networks.build import build_generator, weights_of
+from fl_components.networks.build import build_generator
+from fl_components.networks.weights import weights_of
 from fl_components.server.admission import update_refusal
 from fl_components.training.states import latest_state, load_state, training_folder
 from jobs.run_folder import RunFolder

@@ -23,7 +23,8 @@ from fl_components.cohort.cohort import Cohort
 from fl_components.environment import RUN_VARIABLE
 from fl_components.guard.declaration import audit_setting, declare
 from fl_components.guard.ledger import Ledger
-from fl_components.networks.build import build_generator, weights_of
+from fl_components.networks.build import build_generator
+from fl_components.networks.weights import weights_of
 from fl_components.toml_model import read_toml
 from jobs import report as reporting
 from jobs.output import Talk

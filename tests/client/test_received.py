@@ -13,7 +13,8 @@ from small_run import small_study
 
 from fl_components.client.received import load_received, reach, require_plausible
 from fl_components.guard.declaration import tensor_norm
-from fl_components.networks.build import Weights, build_generator, weights_of
+from fl_components.networks.build import build_generator
+from fl_components.networks.weights import Weights, weights_of
 from fl_components.server.aggregation import aggregate
 from fl_components.study import Study
 from privacy_eval.errors import InputError

@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 from fl_components.anatomy.sampler import AnatomySampler
 from fl_components.json_file import write_json
-from fl_components.networks.build import build_generator, weights_of
+from fl_components.networks.build import build_generator
+from fl_components.networks.weights import weights_of
 from fl_components.server.release import read_release
 from fl_components.server.synthesize import synthesize
 from fl_components.study import Grid

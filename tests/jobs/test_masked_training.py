@@ -20,7 +20,8 @@ from fl_components.cohort.subject import Subject
 from fl_components.guard.ledger import Ledger
 from fl_components.guard.masked_update import Masking, masked_update, mean_update, point_of
 from fl_components.guard.secure_sum import MaskKey
-from fl_components.networks.build import Weights, build_generator, weights_of
+from fl_components.networks.build import build_generator
+from fl_components.networks.weights import Weights, weights_of
 from fl_components.server.aggregation import aggregate
 from fl_components.server.checkpoint import read_checkpoint
 from fl_components.study import Study

@@ -8,15 +8,10 @@ from torch import nn
 
 from fl_components.contrast import Contrast
 from fl_components.contrast import paint as paint_array
-from fl_components.networks.build import (
-    build_discriminator,
-    build_generator,
-    declared_shapes,
-    load_weights,
-    weights_of,
-)
+from fl_components.networks.build import build_discriminator, build_generator, declared_shapes
 from fl_components.networks.conditions import one_hot, paint
 from fl_components.networks.generator import draw_noise
+from fl_components.networks.weights import load_weights, weights_of
 from fl_components.study import Study
 
 STUDY = Study.parse(small_study(), "test")

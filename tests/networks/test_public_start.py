@@ -10,9 +10,10 @@ import torch
 from small_run import small_study
 
 from fl_components.networks import public_start
-from fl_components.networks.build import build_discriminator, build_generator, build_networks, weights_of
+from fl_components.networks.build import build_discriminator, build_generator, build_networks
 from fl_components.networks.public_start import public_start_file
 from fl_components.networks.shipped import save_network
+from fl_components.networks.weights import weights_of
 from fl_components.study import Study
 from fl_components.training.public_gan import public_scans, train_publicly
 from privacy_eval.errors import InputError

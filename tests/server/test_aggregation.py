@@ -9,7 +9,8 @@ from scipy.stats import trim_mean
 from small_run import small_study
 
 from fl_components.guard.declaration import clipped, declare, tensor_norm
-from fl_components.networks.build import build_generator, weights_of
+from fl_components.networks.build import build_generator
+from fl_components.networks.weights import weights_of
 from fl_components.server.aggregation import aggregate, trimmed_mean, weighted_mean
 from fl_components.study import Study
 from privacy_eval.errors import InputError

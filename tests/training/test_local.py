@@ -10,9 +10,10 @@ from small_run import CONTRAST, small_study
 from fl_components.anatomy.sampler import AnatomySampler
 from fl_components.cohort.subject import Subject
 from fl_components.contrast import Contrast, paint
-from fl_components.networks.build import build_discriminator, build_generator, load_weights, weights_of
+from fl_components.networks.build import build_discriminator, build_generator
 from fl_components.networks.precision import Precision, choose_precision
 from fl_components.networks.render import render
+from fl_components.networks.weights import load_weights, weights_of
 from fl_components.study import Study
 from fl_components.training.batch import collate
 from fl_components.training.gan_step import GanStep

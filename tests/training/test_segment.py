@@ -7,20 +7,14 @@ from segmenter_case import GRID, PLAIN, make_subjects
 
 from fl_components.evaluation.scores import score_subjects
 from fl_components.networks.segmenter import ARCHITECTURES, Architecture, build_critic
+from fl_components.networks.weights import Weights, load_weights, weights_of
 from fl_components.study import Augmentation
 from fl_components.training.batch import shuffled_batches
-from fl_components.training.segment import (
-    RATE,
-    SegmenterWeights,
-    Stage,
-    load_segmenter,
-    segmenter_weights,
-    train_segmenter,
-)
+from fl_components.training.segment import RATE, Stage, train_segmenter
 
 
 def train(architecture: Architecture, stage: Stage, seed: int = 3, augmentation: Augmentation | None = None,
-          start: SegmenterWeights | None = None, critic: torch.nn.Module | None = None) -> torch.nn.Module:
+          start: Weights | None = None, critic: torch.nn.Module | None = None) -> torch.nn.Module:
     batches = shuffled_batches(make_subjects(4), 2, torch.Generator().manual_seed(0))
     return train_segmenter(architecture, batches, stage, augmentation, GRID, PLAIN, seed, None, start, critic)
 
@@ -39,7 +33,7 @@ def test_training_finds_painted_tumours(architecture: Architecture) -> None:
 def test_training_repeats_itself(architecture: Architecture) -> None:
     usual = Augmentation()
     first, again, seed, later = (
-        segmenter_weights(train(architecture, Stage(2, round_number=number), seed, usual))
+        weights_of(train(architecture, Stage(2, round_number=number), seed, usual))
         for number, seed in ((0, 3), (0, 3), (0, 4), (1, 3)))
     assert all((first[name] == again[name]).all() for name in first)
     assert any((first[name] != seed[name]).any() for name in first)
@@ -54,16 +48,16 @@ def test_on_step_counts() -> None:
 
 
 def test_a_round_starts_from_the_weights_it_is_given() -> None:
-    start = segmenter_weights(train("segresnet", Stage(5)))
-    after = segmenter_weights(train("segresnet", Stage(1, rate=1e-9), start=start))
+    start = weights_of(train("segresnet", Stage(5)))
+    after = weights_of(train("segresnet", Stage(1, rate=1e-9), start=start))
     np.testing.assert_allclose(np.concatenate([after[name].ravel() for name in start]),
                                np.concatenate([start[name].ravel() for name in start]), atol=1e-6)
 
 
 def test_weights_of_another_architecture_are_refused() -> None:
-    weights = segmenter_weights(train("segresnet", Stage(1)))
+    weights = weights_of(train("segresnet", Stage(1)))
     with pytest.raises(RuntimeError, match="Missing key"):
-        load_segmenter(train("pix2pix", Stage(1)), weights)
+        load_weights(train("pix2pix", Stage(1)), weights)
 
 
 def test_a_site_keeps_its_critic() -> None:

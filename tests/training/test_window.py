@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from fl_components.cohort.subject import Subject
 from fl_components.contrast import VECTOR_SIZE, Contrast
-from fl_components.networks.build import build_discriminator, build_generator, weights_of
+from fl_components.networks.build import build_discriminator, build_generator
 from fl_components.networks.precision import choose_precision
+from fl_components.networks.weights import weights_of
 from fl_components.study import Augmentation, Grid, Study
 from fl_components.training.augment import augment
 from fl_components.training.batch import Batch

@@ -11,8 +11,9 @@ import numpy as np
 import torch
 
 from fl_components.cohort.subject import Subject
-from fl_components.networks.build import Weights, build_discriminator, build_generator, load_weights, weights_of
+from fl_components.networks.build import build_discriminator, build_generator
 from fl_components.networks.precision import choose_precision
+from fl_components.networks.weights import Weights, load_weights, weights_of
 from fl_components.study import Study
 from fl_components.training.augment import augment
 from fl_components.training.batch import Batch, collate

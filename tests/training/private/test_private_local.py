@@ -11,7 +11,8 @@ from small_run import small_study
 
 from fl_components.cohort.subject import Subject
 from fl_components.contrast import measure_contrast
-from fl_components.networks.build import build_generator, weights_of
+from fl_components.networks.build import build_generator
+from fl_components.networks.weights import weights_of
 from fl_components.study import Study
 from fl_components.training.private.entropy import OsEntropy
 from fl_components.training.private.local import PrivateTrainer

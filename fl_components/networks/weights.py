@@ -1,0 +1,26 @@
+"""Parameters of a network as arrays: what travels."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import nn
+
+Weights = dict[str, np.ndarray]
+"""A network's parameters by name, float32."""
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def weights_of(network: nn.Module) -> Weights:
+    """A copy of a network's parameters as float32 arrays."""
+    return {name: tensor.detach().float().cpu().numpy().copy() for name, tensor in network.state_dict().items()}
+
+
+def load_weights(network: Network, weights: Weights) -> Network:
+    """Put parameters into a network, in place; names and shapes must match exactly."""
+    # A copy: arrays that came over the wire are read-only, and training writes in place.
+    network.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in weights.items()}, strict=True)
+    return network
