@@ -12,6 +12,9 @@ from fl_components.vocabulary import N_LABELS, N_TISSUES, SEQUENCES
 Shape = tuple[int, int, int]
 ORIGIN: Final[Shape] = (0, 0, 0)
 
+_NEXT: Final = 0.21
+"""Weight of each neighbour along an axis, .58 being left for the voxel: a Gaussian of .7 voxels."""
+
 
 def one_hot(labels: torch.Tensor) -> torch.Tensor:
     """(B, X, Y, Z) int64 labels to (B, 7, X, Y, Z) float32."""
@@ -30,6 +33,31 @@ def paint(anatomy: torch.Tensor, contrast: torch.Tensor) -> torch.Tensor:
     """
     means = contrast[:, : N_TISSUES * len(SEQUENCES)].unflatten(1, (N_TISSUES, len(SEQUENCES)))
     return torch.einsum("blxyz,blc->bcxyz", anatomy[:, 1:], means)
+
+
+def paint_softly(anatomy: torch.Tensor, contrast: torch.Tensor) -> torch.Tensor:
+    """The painted anatomy with borders as a scan's are: a voxel averages what it and its neighbours hold of the brain.
+
+    A scanner's voxels straddle tissues; painted labels end in steps, which a detector sees at once.
+
+    Args:
+        anatomy: (B, 7, X, Y, Z) one-hot, or soft memberships.
+        contrast: (B, 30) contrast vectors.
+
+    Returns:
+        (B, 4, X, Y, Z); background 0, and none of it in the averages.
+    """
+    brain = 1 - anatomy[:, :1]
+    return brain * _averaged(paint(anatomy, contrast)) / _averaged(brain).clamp(min=_NEXT**3)
+
+
+def _averaged(volume: torch.Tensor) -> torch.Tensor:
+    for axis in (2, 3, 4):
+        size, edge = volume.shape[axis], torch.zeros_like(volume.narrow(axis, 0, 1))
+        before = torch.cat([edge, volume.narrow(axis, 0, size - 1)], dim=axis)
+        after = torch.cat([volume.narrow(axis, 1, size - 1), edge], dim=axis)
+        volume = (1 - 2 * _NEXT) * volume + _NEXT * (before + after)
+    return volume
 
 
 def positions(like: torch.Tensor, origin: Shape, extent: Shape) -> torch.Tensor:

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from fl_components.contrast import VECTOR_SIZE
-from fl_components.networks.conditions import ORIGIN, Shape, paint, positions
+from fl_components.networks.conditions import ORIGIN, Shape, paint_softly, positions
 from fl_components.vocabulary import N_LABELS, SEQUENCES
 
 TEXTURE_CHANNELS = 2
@@ -55,9 +55,9 @@ class ModulatedConv(nn.Module):
 class Generator(nn.Module):
     """A U-Net over the anatomy, modulated by contrast and style, that learns what the lookup table lacks.
 
-    With the contrast as input the network predicts the residual to the painted anatomy, so that scanner contrast is
-    given and structure, texture and rim are learned. Without it (`contrast_input=False`, the ablation) it must
-    predict intensities from the anatomy alone.
+    With the contrast as input the network predicts the residual to the softly painted anatomy, so that scanner
+    contrast and borders of partial volume are given, and structure, texture and rim are learned. Without it
+    (`contrast_input=False`, the ablation) it must predict intensities from the anatomy alone.
 
     Args:
         channels: features per resolution level, finest first.
@@ -118,8 +118,8 @@ class Generator(nn.Module):
 
     def inputs(self, anatomy: torch.Tensor, contrast: torch.Tensor, texture: torch.Tensor,
                origin: Shape) -> torch.Tensor:
-        """What the first block reads, voxel by voxel."""
-        painted = [paint(anatomy, contrast)] if self.contrast_input else []
+        """What the first block reads; a voxel's depends on the next ones."""
+        painted = [paint_softly(anatomy, contrast)] if self.contrast_input else []
         places = [] if self.extent is None else [positions(anatomy, origin, self.extent)]
         return torch.cat([anatomy, *painted, texture, *places], dim=1)
 
@@ -128,5 +128,5 @@ class Generator(nn.Module):
         """What the last block's features become: (B, 4, X, Y, Z)."""
         images = self.head(torch.cat([features, texture], dim=1)).float()
         if self.contrast_input:
-            images = images + paint(anatomy, contrast)
+            images = images + paint_softly(anatomy, contrast)
         return images * (1 - anatomy[:, :1])

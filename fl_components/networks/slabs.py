@@ -1,7 +1,8 @@
 """The generator's forward pass slab by slab: the same images in memory that does not grow with what a block needs.
 
-Every block looks one voxel around and normalises each voxel by itself, so a slab with its neighbours gives what the
-whole volume would: there are no seams to hide. What is kept whole is one map of features a level, as the skips need.
+Every block, and the painting that it begins with, looks one voxel around, and each voxel is normalised by itself. So a
+slab with its neighbours gives what the whole volume would: there are no seams to hide. What is kept whole is one map of
+features a level, as the skips need.
 """
 
 from __future__ import annotations
@@ -47,7 +48,9 @@ def images_in_slabs(generator: Generator, labels: torch.Tensor, contrast: torch.
         return precision.lay_out(noise.texture[:, :, first:last])
 
     def inputs(first: int, last: int) -> torch.Tensor:
-        return generator.inputs(anatomy(first, last), contrast, texture(first, last), (first, 0, 0))
+        low, high = max(first - 1, 0), min(last + 1, len(labels))
+        whole = generator.inputs(anatomy(low, high), contrast, texture(low, high), (low, 0, 0))
+        return whole[:, :, first - low:last - low]
 
     style = generator.style(contrast, noise.style.to(precision.device))
     skips = [_run(generator.stem, inputs, len(labels), style, planes)]

@@ -6,10 +6,10 @@ import torch
 from small_run import CONTRAST, small_study
 from torch import nn
 
-from fl_components.contrast import Contrast
+from fl_components.contrast import VECTOR_SIZE, Contrast
 from fl_components.contrast import paint as paint_array
 from fl_components.networks.build import build_discriminator, build_generator, declared_shapes
-from fl_components.networks.conditions import one_hot, paint
+from fl_components.networks.conditions import one_hot, paint, paint_softly
 from fl_components.networks.generator import draw_noise
 from fl_components.networks.weights import load_weights, weights_of
 from fl_components.study import Study
@@ -92,3 +92,16 @@ def test_weights_round_trip_and_match_their_declaration() -> None:
     assert all(np.array_equal(loaded[name], doubled[name]) for name in doubled)
     with pytest.raises(RuntimeError, match="Missing key"):
         load_weights(build_generator(STUDY), {"head.bias": weights["head.bias"]})
+
+
+def test_soft_painting_keeps_flat_tissue_and_averages_a_border() -> None:
+    labels = torch.full((1, 9, 9, 9), 3)
+    labels[:, 5:] = 2
+    labels[:, :, :2] = 0
+    contrast = torch.zeros(1, VECTOR_SIZE)
+    contrast[:, 4:8], contrast[:, 8:12] = 0.2, 0.8  # tissues 2 and 3
+    soft = paint_softly(one_hot(labels), contrast)[0, 0]
+    torch.testing.assert_close(soft[1:4, 2:], torch.full((3, 7, 9), 0.8))
+    torch.testing.assert_close(soft[7:, 2:], torch.full((2, 7, 9), 0.2))
+    torch.testing.assert_close(soft[4:6, 5, 5], torch.tensor([0.8 - 0.21 * 0.6, 0.2 + 0.21 * 0.6]))
+    assert soft[:, :2].abs().max() == 0
