@@ -39,9 +39,8 @@ from benchmarks.intervals import interval_of_mean
 from benchmarks.poison import coarse
 from benchmarks.results import write_result
 from fl_components.cohort.subject import Subject
-from fl_components.contrast import paint
 from fl_components.networks.build import build_generator
-from fl_components.networks.conditions import one_hot
+from fl_components.networks.conditions import one_hot, painted_volume
 from fl_components.networks.generator import Noise, draw_noise
 from fl_components.networks.weights import Weights, load_weights, weights_of
 from fl_components.study import Study
@@ -152,7 +151,7 @@ class Known:
         self.names = [name for name, _ in generator.named_parameters()]
         self.parameters = list(generator.parameters())
         self.output = generator(self.anatomy, batch.contrast, noise)
-        self.painted = torch.from_numpy(paint(subject.labels, subject.contrast))[None]
+        self.painted = torch.from_numpy(painted_volume(subject.labels, subject.contrast))[None]
         self.brain = 1 - self.anatomy[:, :1]
 
     def gradient(self, images: torch.Tensor) -> torch.Tensor:
@@ -189,7 +188,7 @@ def invert(study: Study, seen: Seen, subject: Subject, iterations: int) -> np.nd
 def similarity(residual: np.ndarray, subject: Subject) -> float:
     """Correlation over brain voxels and sequences with the true residual."""
     brain = subject.labels > 0
-    true = (subject.images - paint(subject.labels, subject.contrast))[:, brain]
+    true = (subject.images - painted_volume(subject.labels, subject.contrast))[:, brain]
     return float(np.corrcoef(residual[:, brain].ravel(), true.ravel())[0, 1])
 
 

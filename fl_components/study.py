@@ -244,7 +244,7 @@ class Study(SettingsFile):
 
     def patch_misfit(self) -> str | None:
         """What of the training's patch does not go with the rest, in one line; None if all does."""
-        patch, least = self.training.patch, 4 * 2 ** self.network.discriminator_layers
+        patch, least = self.training.patch, 8 * 2 ** self.network.discriminator_layers
         if patch is None:
             return None
         if any(size > whole for size, whole in zip(patch, self.grid.shape, strict=True)):

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from fl_components.cohort.subject import Subject
-from fl_components.contrast import Contrast, paint
+from fl_components.contrast import Contrast
 from fl_components.networks.build import build_discriminator, build_generator
-from fl_components.networks.conditions import one_hot
+from fl_components.networks.conditions import one_hot, painted_volume
 from fl_components.networks.generator import Generator
 from fl_components.networks.precision import Precision, choose_precision
 from fl_components.networks.render import render
@@ -81,8 +81,8 @@ def reconstruction_error(generator: Generator, subject: Subject, precision: Prec
 
 
 def painting_error(subject: Subject, contrast: Contrast | None = None) -> float:
-    """The same error of the lookup table that paints each tissue with the contrast."""
-    return brain_error(paint(subject.labels, contrast or subject.contrast), subject)
+    """The same error of what the generator adds to: each tissue painted with the contrast, borders softened."""
+    return brain_error(painted_volume(subject.labels, contrast or subject.contrast), subject)
 
 
 def brain_error(images: np.ndarray, subject: Subject) -> float:

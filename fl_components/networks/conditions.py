@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 
+from fl_components.contrast import Contrast
 from fl_components.vocabulary import N_LABELS, N_TISSUES, SEQUENCES
 
 Shape = tuple[int, int, int]
@@ -49,6 +51,12 @@ def paint_softly(anatomy: torch.Tensor, contrast: torch.Tensor) -> torch.Tensor:
     """
     brain = 1 - anatomy[:, :1]
     return brain * _averaged(paint(anatomy, contrast)) / _averaged(brain).clamp(min=_NEXT**3)
+
+
+def painted_volume(labels: np.ndarray, contrast: Contrast) -> np.ndarray:
+    """What the generator adds to, of one subject: `paint_softly` of (X, Y, Z) labels, (4, X, Y, Z) float32."""
+    anatomy = one_hot(torch.from_numpy(labels)[None].long())
+    return paint_softly(anatomy, torch.from_numpy(contrast.vector())[None])[0].numpy()
 
 
 def _averaged(volume: torch.Tensor) -> torch.Tensor:

@@ -10,8 +10,8 @@ from test_updates import subject as any_subject
 
 from benchmarks.inversion import Seen, gradient_of, invert, noise_of_site, similarity, tiny_study
 from fl_components.cohort.subject import Subject
-from fl_components.contrast import paint
 from fl_components.networks.build import build_generator
+from fl_components.networks.conditions import painted_volume
 from fl_components.networks.weights import weights_of
 from fl_components.study import Study
 from fl_components.training.gan_step import GanStep
@@ -28,7 +28,7 @@ def subject(seed: int) -> Subject:
 
 def test_similarity_is_a_correlation_with_the_true_residual() -> None:
     one = subject(1)
-    true = one.images - paint(one.labels, one.contrast)
+    true = one.images - painted_volume(one.labels, one.contrast)
     assert similarity(3 * true, one) == pytest.approx(1)
     assert similarity(-true, one) == pytest.approx(-1)
     assert abs(similarity(np.random.default_rng(0).standard_normal(true.shape), one)) < 0.1

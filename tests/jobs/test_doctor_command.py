@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from pathlib import Path
 
@@ -82,7 +83,7 @@ def test_a_lock_down_that_is_not_todays_is_found(run: RunFolder, tmp_path: Path)
         "fix", "resources.json, authorization.json, privacy.json in local/ differ")
     lock_site(kit, site)
     assert (found()["status"], found()["advice"]) == ("ok", "")
-    site.write_text(site.read_text().replace("[policy]", '[policy]\ntasks = ["summarise", "train"]'))
+    site.write_text(re.sub(r"tasks = \[.*?\]", 'tasks = ["summarise", "train"]', site.read_text(), flags=re.DOTALL))
     assert found()["found"] == "resources.json, privacy.json in local/ differ"
     assert f"fedsynth site lock-down {site} --kit {kit}', then start the site again" in found()["advice"]
     (kit / "startup/fed_client.json").unlink()

@@ -83,5 +83,6 @@ def test_a_second_training_of_the_same_patients_is_refused(finished: tuple[RunFo
     run, _ = finished
     with pytest.raises(JobFailedError, match=r"east|west"):
         train(run, Talk())
-    entries = Ledger(run.site_folder("east") / "ledger.jsonl").entries()
-    assert "budget is spent" in entries[-1]["reason"]
+    last = [Ledger(run.site_folder(site) / "ledger.jsonl").entries()[-1] for site in ("east", "west")]
+    # Whoever says so first ends the job for both, maybe before the other has come to it.
+    assert any("budget is spent" in entry.get("reason", "") for entry in last)

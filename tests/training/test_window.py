@@ -21,7 +21,7 @@ from fl_components.training.local import LocalTrainer
 from fl_components.training.window import Window
 from privacy_eval.errors import InputError
 
-GRID = Grid(shape=(20, 18, 17), spacing_mm=9.0)
+GRID = Grid(shape=(36, 34, 33), spacing_mm=5.0)
 
 
 def batch(seed: int, size: int = 2) -> Batch:
@@ -46,7 +46,7 @@ def study(**training: object) -> Study:
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.integers(0, 99), st.tuples(st.integers(1, 20), st.integers(1, 18), st.integers(1, 17)))
+@given(st.integers(0, 99), st.tuples(st.integers(1, 36), st.integers(1, 34), st.integers(1, 33)))
 def test_a_warped_patch_is_that_part_of_the_warped_whole(seed: int, patch: tuple[int, int, int]) -> None:
     window = Window.draw(GRID, patch, torch.Generator().manual_seed(seed))
     whole, part = (augment(batch(seed), Augmentation(), GRID, torch.Generator().manual_seed(seed), where)
@@ -59,10 +59,10 @@ def test_a_warped_patch_is_that_part_of_the_warped_whole(seed: int, patch: tuple
 @given(st.integers(0, 10**6))
 def test_patches_lie_on_the_grid_and_reach_its_ends(seed: int) -> None:
     rng = torch.Generator().manual_seed(seed)
-    drawn = [Window.draw(GRID, (6, 6, 6), rng) for _ in range(200)]
+    drawn = [Window.draw(GRID, (30, 30, 30), rng) for _ in range(200)]
     for axis, whole in enumerate(GRID.shape):
         firsts = {window.origin[axis] for window in drawn}
-        assert (min(firsts), max(firsts)) == (0, whole - 6)
+        assert (min(firsts), max(firsts)) == (0, whole - 30)
 
 
 def test_no_patch_draws_nothing_and_cuts_nothing() -> None:
@@ -74,18 +74,18 @@ def test_no_patch_draws_nothing_and_cuts_nothing() -> None:
 
 
 def test_a_step_on_a_patch_sees_where_it_is() -> None:
-    made = study(patch=(16, 16, 16), rounds=1, local_steps=1)
+    made = study(patch=(32, 32, 32), rounds=1, local_steps=1)
     losses = []
     for origin in ((0, 0, 0), (4, 2, 1)):
         torch.manual_seed(0)
         generator = build_generator(made)
         step = GanStep(generator, build_discriminator(made, 1), made.training, choose_precision("float32"))
-        losses.append(step(Window((0, 0, 0), (16, 16, 16)).cut(batch(1, 1)), torch.Generator().manual_seed(0), origin))
+        losses.append(step(Window((0, 0, 0), (32, 32, 32)).cut(batch(1, 1)), torch.Generator().manual_seed(0), origin))
     assert losses[0].discriminator != losses[1].discriminator
 
 
 def test_a_site_trains_on_patches(tmp_path: Path) -> None:
-    made = study(patch=(16, 16, 16), rounds=1, local_steps=2)
+    made = study(patch=(32, 32, 32), rounds=1, local_steps=2)
     weights = weights_of(build_generator(made))
     update = LocalTrainer(made, members(2), tmp_path, 0).train(weights, 0, 2).update
     assert set(update) == set(weights)
@@ -95,8 +95,8 @@ def test_a_site_trains_on_patches(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("extra", "message"), [
     ({"training": {"patch": [8, 8, 99]}}, r"key 'training.patch': \[8, 8, 99\] exceeds the grid's"),
     ({"training": {"patch": [8, 8]}}, "training.patch"),
-    ({"training": {"patch": [16, 8, 16]}}, r"\[16, 8, 16\], expected at least 16 voxels"),
-    ({"training": {"patch": [16, 16, 16]}, "privacy": {"mode": "private"}}, "found one in a private study"),
+    ({"training": {"patch": [32, 16, 32]}}, r"\[32, 16, 32\], expected at least 32 voxels"),
+    ({"training": {"patch": [32, 32, 32]}, "privacy": {"mode": "private"}}, "found one in a private study"),
 ])
 def test_a_patch_that_cannot_be_is_refused(extra: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
