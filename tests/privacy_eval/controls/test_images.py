@@ -10,7 +10,7 @@ import pytest
 from benchmarks.controls_images import Sizes, row, run_seed
 from privacy_eval.verdict.policy import Verdict
 
-FAST = Sizes(patients=10, holdout=14, unseen=3, volumes=6, steps=240, embedding=False)
+FAST = Sizes(patients=10, holdout=14, unseen=3, volumes=6, steps=400, embedding=False)
 
 
 @pytest.mark.slow
