@@ -10,6 +10,7 @@ import numpy as np
 from fl_components.cohort.subject import Subject
 from fl_components.networks.build import build_generator
 from fl_components.networks.weights import Weights, weights_of
+from fl_components.server.aggregation import blended
 from fl_components.study import Study
 from fl_components.training.local import LocalTrainer
 
@@ -34,13 +35,12 @@ def central_training(study: Study, members: Sequence[Subject], steps: int, seed:
     """
     trainer = LocalTrainer(study, members, states, seed)
     weights = weights_of(build_generator(study))
-    smoothed, done, decay = weights, 0, np.float32(study.training.ema_decay)
+    smoothed, done = weights, 0
     for round_number, part in enumerate(_parts(steps, study.training.rounds)):
         counted = None if on_step is None else _counting_from(done, on_step)
         update = trainer.train(weights, round_number, part, counted).update
         weights = {name: weights[name] + update[name] for name in weights}
-        smoothed = weights if round_number == 0 else {
-            name: decay * smoothed[name] + (1 - decay) * weights[name] for name in weights}
+        smoothed = blended(smoothed, weights, study.training.ema_decay) if round_number else weights
         done += part
     return smoothed
 

@@ -2,35 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from benchmarks.layout import Columns, Layout, Rows
+from benchmarks.layouts_private import PRIVATE_TABLES
 from fl_components.vocabulary import SEQUENCES
-
-
-@dataclass(frozen=True)
-class Rows:
-    """A level whose entries are rows: a list, or a mapping, its keys (all if none are named) under `heading`."""
-
-    heading: str = ""
-    keys: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Columns:
-    """The level whose entries are columns: heading by key; the key "" is the row itself, which is an interval."""
-
-    headings: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Layout:
-    """The way into a result's figures, level by level (a plain text is one key), and what the numbers are."""
-
-    result: str
-    levels: tuple[str | Rows | Columns, ...]
-    note: str
-
 
 _QUALITY: Final = {"l1": "L1 (0 is best)", "tissue_error": "tissue error (0 is best)",
                    "high_frequency_share": "high-frequency share (1 is best)",
@@ -237,6 +213,7 @@ TABLES: Final[dict[str, Layout]] = {
         "edit": "edit", "changed": "changed beyond reach"})), _MEAN),
     **_utility("utility"),
     **_utility("utility_quick"),
+    **PRIVATE_TABLES,
     "membership": Layout("membership", (Rows("generator", ("demo", "memorising")), Rows("attack"), Columns({
         "": "AUC", "n_members": "members", "n_holdout": "holdout", "p_value": "p"})),
         "AUC (95 % interval), one-sided p"),

@@ -28,7 +28,7 @@ NATIVE_MM: Final = 6.0
 """Voxels of the simulated scans."""
 
 HOSPITAL: Final = 0
-"""Which of the simulated hospitals the patients come to: one, so that no difference of scanners tells them apart."""
+"""Which of the simulated hospitals a control's patients come to: one, so that no scanner tells them apart."""
 
 
 def small_study(seed: int, **training: Any) -> Study:  # noqa: ANN401 - any value of the training settings
@@ -44,9 +44,9 @@ def small_study(seed: int, **training: Any) -> Study:  # noqa: ANN401 - any valu
         "training": PRESETS["tiny"]["training"] | {"rounds": 1, "precision": "float32"} | training}, "small hospital")
 
 
-def draw_subjects(study: Study, n: int, rng: np.random.Generator) -> list[Subject]:
+def draw_subjects(study: Study, n: int, rng: np.random.Generator, hospital: int = HOSPITAL) -> list[Subject]:
     """Fresh patients of one simulated hospital, prepared on the study's grid; about .2 s each on one core."""
-    scanner, population = site_profile(HOSPITAL, 0)
+    scanner, population = site_profile(hospital, 0)
     coarse = replace(scanner, spacing_mm=NATIVE_MM)
     subjects = []
     for k in range(n):

@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.layouts import TABLES, Columns, Layout, Rows
+from benchmarks.layout import Columns, Layout, Rows
+from benchmarks.layouts import TABLES
 from benchmarks.results import RESULTS, read_result
 from privacy_eval.errors import InputError
 

@@ -47,6 +47,11 @@ def weighted_mean(values: list[np.ndarray], weights: list[float]) -> np.ndarray:
                start=np.zeros_like(values[0]))
 
 
+def blended(old: Weights, new: Weights, decay: float) -> Weights:
+    """Exponential average of generators: decay · old + (1 − decay) · new."""
+    return {name: np.float32(decay) * old[name] + np.float32(1 - decay) * new[name] for name in old}
+
+
 def trimmed_mean(stack: np.ndarray, trim: float) -> np.ndarray:
     """The mean over the first axis, (n, …), without the largest and the smallest values of each coordinate.
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from fl_components.networks.weights import Weights
 from fl_components.server.admission import Admission
+from fl_components.server.aggregation import blended
 from fl_components.server.ask import MissingSitesError, ask_round
 from fl_components.server.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from fl_components.server.controller import StudyController
@@ -94,14 +94,10 @@ class TrainController(StudyController):
             after = replace(before, record=told)
         else:
             weights = {name: before.weights[name] + change[name] for name in before.weights}
-            smoothed = _blend(before.smoothed, weights, study.training.ema_decay) if before.rounds else weights
+            smoothed = blended(before.smoothed, weights, study.training.ema_decay) if before.rounds else weights
             after = Checkpoint(self.training, before.rounds + 1, weights, smoothed, told)
         write_checkpoint(home.checkpoint_file, study, after)
         home.save_generator(after.smoothed, study, rounds=str(after.rounds))
         self._tell(study, home, after, "running")
         return after, silent
 
-
-def _blend(old: Weights, new: Weights, decay: float) -> Weights:
-    """Exponential average: decay · old + (1 − decay) · new."""
-    return {name: np.float32(decay) * old[name] + np.float32(1 - decay) * new[name] for name in old}

@@ -9,7 +9,8 @@ from small_run import prepare_run, small_study, write_run
 
 from benchmarks import poison
 from benchmarks.hospitals import load_hospitals
-from benchmarks.layouts import TABLES, Columns, Rows
+from benchmarks.layout import Columns, Rows
+from benchmarks.layouts import TABLES
 from benchmarks.poison import POISONS, RULES, UNCHECKED, Federation, coarse, settled, train
 from fl_components.guard.declaration import tensor_norm
 from fl_components.networks.build import build_generator

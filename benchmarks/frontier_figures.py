@@ -1,0 +1,122 @@
+"""The frontier's figures, row by row, as `benchmarks.tables` takes them, and its goals."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+from scipy.stats import DegenerateDataWarning
+
+from benchmarks.frontier_cells import GROUPS
+from benchmarks.frontier_study import GENERATOR, REAL, SIMULATOR, Cell
+from fl_components.evaluation.compare import difference, mean_score, ratio
+from fl_components.evaluation.scores import REGIONS
+
+Measured = Mapping[Cell, Mapping[str, Any]]
+"""What `Bench.measure` found, by cell."""
+
+ABSENT: Final = "–"
+"""In a table: it does not apply."""
+BELOW: Final = Cell(GENERATOR, 0.0, 0)
+"""What a cell must beat to have been worth an ε."""
+OUTSIDE: Final = Cell(SIMULATOR, 0.0, 0)
+"""What the gap between hospitals and public knowledge is measured from."""
+GOALS: Final = ((3.0, 0.90), (8.0, 0.95))
+"""At most this ε, at least this share of real-only Dice; with `GOAL_PATIENTS` a site."""
+GOAL_PATIENTS: Final = 100
+
+
+def figures_of(found: Measured, owners: np.ndarray) -> dict[str, Any]:
+    """All tables.
+
+    Args:
+        found: by cell, in the plan's order; its real-only rows among them.
+        owners: (n,) the site of each test subject.
+    """
+    return {"worth": [_worth(found, cell, owners) for cell in found],
+            "images": [_images(cell, found[cell]) for cell in found],
+            "cost": [_cost(cell, found[cell]) for cell in found if cell.learns],
+            "goals": goals_of(found, owners)}
+
+
+def dice_of(measured: Mapping[str, Any], region: str | None = None) -> np.ndarray:
+    """(n,) of the test subjects: of a region, nan where it is lacking, or the mean over the regions that there are."""
+    regions = [region] if region else list(REGIONS)
+    values = np.array([measured["dice"][name] for name in regions], float)
+    return np.nanmean(values, axis=0) if region is None else values[0]
+
+
+def reference(found: Measured, cell: Cell) -> Cell:
+    """Real-only with as many patients as the cell has; with the goals' number, or the most, where it has none."""
+    real = [one for one in found if one.method == REAL]
+    same = [one for one in real if one.patients == (cell.patients or GOAL_PATIENTS)]
+    return same[0] if same else max(real, key=lambda one: one.patients)
+
+
+def goals_of(found: Measured, owners: np.ndarray) -> list[dict[str, Any]]:
+    """Each goal with the best cell that keeps to its ε: the share of real-only Dice, and more than at ε = 0."""
+    rows = []
+    for epsilon, share in GOALS:
+        within = [cell for cell in found if cell.learns and cell.patients == GOAL_PATIENTS and cell.epsilon <= epsilon]
+        if not within:
+            continue
+        best = max(within, key=lambda cell: dice_of(found[cell]).mean())
+        real, ours = dice_of(found[reference(found, best)]), dice_of(found[best])
+        more = difference(ours, dice_of(found[BELOW]), owners).as_dict() if BELOW in found else None
+        shares = _share(ours, real, owners)
+        rows += [{"goal": f"ε ≤ {epsilon:g}: at least {share:.0%} of real-only", "best": best.method, "figure": shares,
+                  "met": _met(shares, share)}]
+        if more is not None:
+            rows += [{"goal": f"ε ≤ {epsilon:g}: better than ε = 0", "best": best.method, "figure": more,
+                      "met": _met(more, 0.0)}]
+    return rows
+
+
+def _share(ours: np.ndarray, whole: np.ndarray, owners: np.ndarray) -> dict[str, Any] | str:
+    """With its interval; absent where the whole is nothing, as after a training of few steps."""
+    with np.errstate(invalid="ignore", divide="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateDataWarning)
+        found = ratio(ours, whole, owners).as_dict()
+    return found if np.isfinite([found["estimate"], found["low"], found["high"]]).all() else ABSENT
+
+
+def _met(interval: Mapping[str, Any] | str, wanted: float) -> str:
+    if isinstance(interval, str):
+        return "cannot be told"
+    if interval["low"] >= wanted:
+        return "met"
+    return "missed" if interval["high"] < wanted else "cannot be told"
+
+
+def _worth(found: Measured, cell: Cell, owners: np.ndarray) -> dict[str, Any]:
+    """Dice by region, and its mean over regions beside real-only, ε = 0 and the gap to the public simulator."""
+    own, real = found[cell], found[reference(found, cell)]
+    row: dict[str, Any] = dict(cell.words)
+    for region in REGIONS:
+        row[region] = mean_score(dice_of(own, region), owners).as_dict()
+        row[f"{region} ÷ real"] = ABSENT if own is real else _share(
+            dice_of(own, region), dice_of(real, region), owners)
+    mean, of_real = dice_of(own), dice_of(real)
+    row["÷ real"] = ABSENT if own is real else _share(mean, of_real, owners)
+    row["− ε = 0"] = row["gap closed"] = ABSENT
+    if BELOW in found and cell != BELOW:
+        row["− ε = 0"] = difference(mean, dice_of(found[BELOW]), owners).as_dict()
+    if OUTSIDE in found and cell != OUTSIDE and own is not real:
+        outside = dice_of(found[OUTSIDE])
+        row["gap closed"] = _share(mean - outside, of_real - outside, owners)
+    return row
+
+
+def _images(cell: Cell, measured: Mapping[str, Any]) -> dict[str, Any]:
+    return {**cell.words, "contrast": measured["contrast"], **{name: measured["realism"][name] for name in GROUPS}}
+
+
+def _cost(cell: Cell, measured: Mapping[str, Any]) -> dict[str, Any]:
+    spent = measured["spent"].values()
+    return {**cell.words, "spent": max(spent) if spent else ("∞" if math.isinf(cell.epsilon) else ABSENT),
+            "noise": measured["noise"] or ABSENT, **{name: measured["attacks"][name] for name in ("T4", "T1")},
+            "n_members": measured["attacks"]["T4"]["n_members"], "n_holdout": measured["attacks"]["T4"]["n_holdout"],
+            "seconds": measured["seconds"], "mib": measured["mib"]}
