@@ -42,9 +42,11 @@ from fl_components.cohort.subject import Subject
 from fl_components.networks.build import build_generator
 from fl_components.networks.conditions import one_hot, painted_volume
 from fl_components.networks.generator import Noise, draw_noise
+from fl_components.networks.grain import grain_loss
 from fl_components.networks.weights import Weights, load_weights, weights_of
 from fl_components.study import Study
 from fl_components.training.batch import collate, shuffled_batches
+from fl_components.training.gan_step import GRAIN_WEIGHT, compare
 from fl_components.training.local import LocalTrainer
 from jobs.output import Talk
 
@@ -150,23 +152,25 @@ class Known:
         noise = noise or draw_noise(1, generator.latent_size, study.grid.shape, guess)
         self.names = [name for name, _ in generator.named_parameters()]
         self.parameters = list(generator.parameters())
-        self.output = generator(self.anatomy, batch.contrast, noise)
+        self.made = generator.parts(self.anatomy, batch.contrast, noise)
         self.painted = torch.from_numpy(painted_volume(subject.labels, subject.contrast))[None]
         self.brain = 1 - self.anatomy[:, :1]
 
     def gradient(self, images: torch.Tensor) -> torch.Tensor:
-        """Of the smoothed L1 loss against these images, all parameters in a row; can be differentiated by them."""
-        error = (self.output.detach() - images) * self.brain
-        signs = error / torch.sqrt(error.square() + _SMOOTH**2) / self.brain.sum()
-        parts = torch.autograd.grad(self.output, self.parameters, signs, create_graph=True, retain_graph=True)
+        """Of the comparison with these images, L1 smoothed, all parameters in a row; can be differentiated by them."""
+        error = (self.made.expected - images) * self.brain
+        smooth = torch.sqrt(error.square() + _SMOOTH**2).sum() / (self.brain.sum() * images.shape[1])
+        unexplained = (images - self.made.expected.detach()) * self.brain
+        loss = smooth + GRAIN_WEIGHT * grain_loss(unexplained, self.made.strengths, self.brain)
+        parts = torch.autograd.grad(loss, self.parameters, create_graph=True, retain_graph=True)
         return torch.cat([part.ravel() for part in parts])
 
 
 def gradient_of(study: Study, weights: Weights, subject: Subject, noise: Noise) -> Weights:
-    """Minus the gradient of the L1 loss itself on a subject, by parameter."""
+    """Minus the gradient of the comparison itself on a subject, by parameter."""
     known = Known(study, weights, subject, noise)
-    signs = torch.sign(known.output.detach() - torch.from_numpy(subject.images)[None]) * known.brain
-    parts = torch.autograd.grad(known.output, known.parameters, signs)
+    loss = compare(known.made, torch.from_numpy(subject.images)[None], known.anatomy).loss
+    parts = torch.autograd.grad(loss, known.parameters)
     return {name: -part.numpy() for name, part in zip(known.names, parts, strict=True)}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import torch
 from torch import nn
@@ -11,10 +11,15 @@ from torch.nn import functional as F
 
 from fl_components.contrast import VECTOR_SIZE
 from fl_components.networks.conditions import ORIGIN, Shape, paint_softly, positions
+from fl_components.networks.grain import SCALES, scales_of
 from fl_components.vocabulary import N_LABELS, SEQUENCES
 
-TEXTURE_CHANNELS = 2
-"""Channels of white noise per voxel: what differs between two scans of one brain."""
+GRAIN_GAIN: Final = 0.1
+"""Intensity that a step of 1 in what the network says of the grain is about worth."""
+GRAIN_START: Final = -1.0
+"""Grain of .03 at each scale to begin with: from none at all there is no gradient to more."""
+TEXTURE_CHANNELS: Final = len(SEQUENCES)
+"""White noise per voxel, a field for each sequence: what differs between two scans of one brain."""
 
 
 class Noise(NamedTuple):
@@ -22,6 +27,23 @@ class Noise(NamedTuple):
 
     style: torch.Tensor
     texture: torch.Tensor
+
+
+class Parts(NamedTuple):
+    """What an image is made of.
+
+    `expected` and `grain`: (B, 4, X, Y, Z), what it is on average and the noise on it, both 0 in the background;
+    `strengths`: (B, SCALES, 4, X, Y, Z), the noise's standard deviation at each scale.
+    """
+
+    expected: torch.Tensor
+    grain: torch.Tensor
+    strengths: torch.Tensor
+
+    @property
+    def images(self) -> torch.Tensor:
+        """(B, 4, X, Y, Z)."""
+        return self.expected + self.grain
 
 
 def draw_noise(batch: int, latent_size: int, shape: tuple[int, int, int], rng: torch.Generator) -> Noise:
@@ -59,6 +81,9 @@ class Generator(nn.Module):
     contrast and borders of partial volume are given, and structure, texture and rim are learned. Without it
     (`contrast_input=False`, the ablation) it must predict intensities from the anatomy alone.
 
+    It predicts two things of a voxel: what an image is there on average, and how strong the noise on it is at each
+    scale (`fl_components.networks.grain`). An L1 loss on the sum of both would ask for no noise at all.
+
     Args:
         channels: features per resolution level, finest first.
         latent_size: length of the style noise.
@@ -83,9 +108,10 @@ class Generator(nn.Module):
         self.down = nn.ModuleList(ModulatedConv(fine, coarse, style_size, stride=2) for fine, coarse in pairs)
         self.middle = ModulatedConv(channels[-1], channels[-1], style_size)
         self.up = nn.ModuleList(ModulatedConv(coarse + fine, fine, style_size) for fine, coarse in reversed(pairs))
-        self.head = nn.Conv3d(channels[0] + TEXTURE_CHANNELS, len(SEQUENCES), 3, padding=1)
+        self.head = nn.Conv3d(channels[0], (1 + SCALES) * len(SEQUENCES), 3, padding=1)
         with torch.no_grad():  # start near the painted anatomy: what is left to learn is what the lookup table lacks
-            self.head.weight *= 0.1
+            self.head.weight[:len(SEQUENCES)] *= 0.1
+            self.head.get_parameter("bias")[len(SEQUENCES):] = GRAIN_START
 
     def forward(self, anatomy: torch.Tensor, contrast: torch.Tensor, noise: Noise,
                 origin: Shape = ORIGIN) -> torch.Tensor:
@@ -100,6 +126,10 @@ class Generator(nn.Module):
         Returns:
             (B, 4, X, Y, Z) float32, about [0, 1] in the brain, exactly 0 in the background.
         """
+        return self.parts(anatomy, contrast, noise, origin).images
+
+    def parts(self, anatomy: torch.Tensor, contrast: torch.Tensor, noise: Noise, origin: Shape = ORIGIN) -> Parts:
+        """What `forward` gives, in parts."""
         style = self.style(contrast, noise.style)
         skips, features = [], self.stem(self.inputs(anatomy, contrast, noise.texture, origin), style)
         for block in self.down:
@@ -110,7 +140,7 @@ class Generator(nn.Module):
             skip = skips.pop()
             features = F.interpolate(features, size=skip.shape[2:], mode="nearest")
             features = block(torch.cat([features, skip], dim=1), style)
-        return self.images(features, anatomy, contrast, noise.texture)
+        return self.finish(features, anatomy, contrast, noise.texture)
 
     def style(self, contrast: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
         """What modulates every block: (B, style_size)."""
@@ -123,10 +153,13 @@ class Generator(nn.Module):
         places = [] if self.extent is None else [positions(anatomy, origin, self.extent)]
         return torch.cat([anatomy, *painted, texture, *places], dim=1)
 
-    def images(self, features: torch.Tensor, anatomy: torch.Tensor, contrast: torch.Tensor,
-               texture: torch.Tensor) -> torch.Tensor:
-        """What the last block's features become: (B, 4, X, Y, Z)."""
-        images = self.head(torch.cat([features, texture], dim=1)).float()
+    def finish(self, features: torch.Tensor, anatomy: torch.Tensor, contrast: torch.Tensor,
+               texture: torch.Tensor) -> Parts:
+        """What the last block's features become."""
+        expected, raw = self.head(features).float().split([len(SEQUENCES), SCALES * len(SEQUENCES)], dim=1)
         if self.contrast_input:
-            images = images + paint_softly(anatomy, contrast)
-        return images * (1 - anatomy[:, :1])
+            expected = expected + paint_softly(anatomy, contrast)
+        strengths = GRAIN_GAIN * F.softplus(raw).unflatten(1, (SCALES, len(SEQUENCES)))
+        grain = (strengths * scales_of(texture)).sum(dim=1)
+        brain = 1 - anatomy[:, :1]
+        return Parts(expected * brain, grain * brain, strengths)

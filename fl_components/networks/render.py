@@ -13,7 +13,7 @@ from fl_components.networks.slabs import images_in_slabs
 
 @torch.inference_mode()
 def render(generator: Generator, labels: np.ndarray, contrast: Contrast, rng: torch.Generator,
-           precision: Precision) -> np.ndarray:
+           precision: Precision, grain: bool = True) -> np.ndarray:
     """Make one volume.
 
     Args:
@@ -22,6 +22,7 @@ def render(generator: Generator, labels: np.ndarray, contrast: Contrast, rng: to
         contrast: its contrast.
         rng: source of the noise, on the CPU, so that a volume is the same on every device up to rounding.
         precision: where and in which format to run.
+        grain: whether the noise on it is added; without, it is what the generator expects.
 
     Returns:
         (4, X, Y, Z) float32 in [0, 1], 0 in the background.
@@ -30,7 +31,7 @@ def render(generator: Generator, labels: np.ndarray, contrast: Contrast, rng: to
     noise = draw_noise(1, generator.latent_size, shape, rng)
     vector = torch.from_numpy(contrast.vector())[None].to(precision.device)
     with precision.autocast():
-        images = images_in_slabs(generator, torch.from_numpy(labels), vector, noise, precision)
+        images = images_in_slabs(generator, torch.from_numpy(labels), vector, noise, precision, grain=grain)
     return images.clamp(0, 1).numpy()
 
 

@@ -1,6 +1,7 @@
 """The generator's forward pass slab by slab: the same images in memory that does not grow with what a block needs.
 
-Every block, and the painting that it begins with, looks one voxel around, and each voxel is normalised by itself. So a
+Every block, and the painting that it begins with, looks one voxel around, the grain `REACH`, and each voxel is
+normalised by itself. So a
 slab with its neighbours gives what the whole volume would: there are no seams to hide. What is kept whole is one map of
 features a level, as the skips need.
 """
@@ -15,6 +16,7 @@ from torch.nn import functional as F
 
 from fl_components.networks.conditions import one_hot
 from fl_components.networks.generator import Generator, Noise
+from fl_components.networks.grain import REACH
 from fl_components.networks.precision import Precision
 
 SLAB_VOXELS: Final = 2**20
@@ -25,8 +27,8 @@ Slab = Callable[[int, int], torch.Tensor]
 
 
 def images_in_slabs(generator: Generator, labels: torch.Tensor, contrast: torch.Tensor, noise: Noise,
-                    precision: Precision, voxels: int = SLAB_VOXELS) -> torch.Tensor:
-    """What `generator(one_hot(labels), contrast, noise)` gives.
+                    precision: Precision, voxels: int = SLAB_VOXELS, grain: bool = True) -> torch.Tensor:
+    """What `generator(one_hot(labels), contrast, noise)` gives, or without its grain what it expects.
 
     Args:
         generator: placed by `precision.place`.
@@ -35,6 +37,7 @@ def images_in_slabs(generator: Generator, labels: torch.Tensor, contrast: torch.
         noise: of a batch of one; the texture stays on the CPU.
         precision: where and in which format to run.
         voxels: of a slab at the finest level, at most, where two planes are fewer.
+        grain: whether it is added.
 
     Returns:
         (4, X, Y, Z) float32, on the CPU.
@@ -64,9 +67,10 @@ def images_in_slabs(generator: Generator, labels: torch.Tensor, contrast: torch.
     joined = _joined(features, skips.pop())  # the last block's features are never whole
     made = []
     for first, last in _slabs(len(labels), planes):
-        low, high = max(first - 2, 0), min(last + 2, len(labels))
+        low, high = max(first - REACH, 0), min(last + REACH, len(labels))
         found = generator.up[-1](joined(low, high), style)
-        images = generator.images(found, anatomy(low, high), contrast, texture(low, high))
+        parts = generator.finish(found, anatomy(low, high), contrast, texture(low, high))
+        images = parts.images if grain else parts.expected
         made.append(images[0, :, first - low:last - low].cpu())
     return torch.cat(made, dim=1)
 
