@@ -23,7 +23,11 @@ _MIXED: Final = ("T1", "T2", "FLAIR")
 
 @dataclass(frozen=True)
 class Labels:
-    """How a site's scans are labelled: its choice, and what it knows of tumours."""
+    """How a site's scans are labelled: its choice, and what it knows of tumours.
+
+    "auto" is the labeller on the voxels that it knows, where it was measured to be better (docs/labelling.md), and the
+    mixture on others.
+    """
 
     choice: Labelling = "auto"
     tumours: Tumours = "masked"
@@ -42,7 +46,7 @@ class Labels:
         low, high = SPACINGS_MM
         fits = low - 1e-6 <= spacing_mm <= high + 1e-6
         lacking = [name for name in _MIXED if not available[SEQUENCES.index(name)]]
-        if self.choice == "labeller" or (self.choice == "auto" and (lacking or not masked)):
+        if self.choice == "labeller" or (self.choice == "auto" and (fits or lacking or not masked)):
             if not fits:
                 raise InputError(f"a study grid of {spacing_mm:g} mm: the labeller knows voxels of {low:g} to "
                                  f"{high:g} mm; agree on another grid, or bring all sequences and masks and set "

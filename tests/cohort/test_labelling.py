@@ -35,7 +35,8 @@ def test_the_ranges_are_the_networks() -> None:
 
 @pytest.mark.parametrize(("choice", "available", "masked", "spacing", "expected"), [
     ("mixture", ALL, True, 4.0, "mixture"), ("labeller", ALL, True, 4.0, "labeller"),
-    ("auto", T1, True, 4.0, "labeller"), ("auto", ALL, False, 2.8, "labeller"), ("auto", ALL, True, 7.0, "mixture"),
+    ("auto", T1, True, 4.0, "labeller"), ("auto", ALL, False, 2.8, "labeller"),
+    ("auto", ALL, True, 2.0, "labeller"), ("auto", ALL, True, 1.0, "mixture"), ("auto", ALL, True, 7.0, "mixture"),
     ("auto", np.array([True, False, True, True]), True, 7.0, "mixture"),
 ])
 def test_who_labels(choice: labelling.Labelling, available: np.ndarray, masked: bool, spacing: float,
