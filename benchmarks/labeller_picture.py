@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from pathlib import Path
 from typing import Final
@@ -18,6 +17,7 @@ from matplotlib.patches import Patch
 from benchmarks.hospitals import all_simulated, run_parser
 from benchmarks.labeller import Patient, by_labeller, by_mixture, read_patient, site_files
 from fl_components.cohort.sheet import COLOURS
+from fl_components.durable import replace_durably
 from fl_components.vocabulary import LABELS, N_LABELS, SEQUENCES, TUMOUR
 from privacy_eval.errors import InputError
 
@@ -64,9 +64,7 @@ def draw(patients: list[Patient], spacing_mm: float, path: Path) -> None:
     figure.legend(handles=[Patch(color=COLOURS[label], label=name) for label, name in LABELS.items() if label],
                   loc="lower center", ncols=N_LABELS - 1, fontsize=8, labelcolor="white", frameon=False)
     figure.subplots_adjust(0.005, 0.06, 0.995, 0.96, 0.02, 0.02)
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=90, facecolor="black")
-    path.write_bytes(content.getvalue())
+    replace_durably(path, lambda partial: figure.savefig(partial, format="png", dpi=90, facecolor="black"))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -11,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from fl_components.cohort.subject import Subject
+from fl_components.durable import replace_durably
 from fl_components.evaluation.realism.profile import boundary_profile, distances_mm
 from fl_components.evaluation.realism.spectrum import radial_spectrum, ring_frequencies
 from fl_components.vocabulary import SEQUENCES
@@ -64,10 +64,5 @@ def _mean_and_half(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _save(save: Callable[..., None], path: Path) -> Path:
-    content = io.BytesIO()
-    save(content, format="png", dpi=110)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(content.getvalue())
-    partial.replace(path)
+    replace_durably(path, lambda partial: save(partial, format="png", dpi=110))
     return path

@@ -264,7 +264,7 @@ def pretrain_embedding(
 @pretrain_app.command("labeller")
 def pretrain_labeller(
         seed: Annotated[int, typer.Option(min=0, help="Of the subjects, the first weights and every draw.")] = 0,
-        steps: Annotated[int, typer.Option(min=1, help="Of training, about a quarter of a second each on one core.")] = 1400,
+        steps: Annotated[int, typer.Option(min=1, help="Of training, about .4 s each on one core.")] = 1400,
         weights: Annotated[Path, typer.Option("--output", help="The file to write.")] = Path("labeller.safetensors"),
         output: Output = Format.TEXT) -> None:
     """Train the labeller, from any of the four sequences to an anatomy; from simulated subjects alone.

@@ -15,6 +15,7 @@ from fl_components.cohort.cohort import prepare_cohort, split_path
 from fl_components.cohort.sheet import thumbnail_sheet
 from fl_components.cohort.simulate.hospital import DIALECT, SITE_NAMES, case_name, simulate_subject, site_sizes
 from fl_components.cohort.split import PARTS, read_split
+from fl_components.durable import replace_durably
 from fl_components.guard.declaration import EVALUATION
 from fl_components.json_file import write_json
 from fl_components.site import EgressPolicy, Site
@@ -167,10 +168,7 @@ def _fit_to_size(site: Site, cases: set[str]) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text)
-    partial.replace(path)
+    replace_durably(path, lambda partial: partial.write_text(text))
 
 
 def _tell(talk: Talk, found: CohortCheck) -> None:

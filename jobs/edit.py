@@ -14,6 +14,7 @@ import numpy as np
 from fl_components.anatomy.edit.apply import Edited, apply_edits
 from fl_components.anatomy.edit.measure import images_changed_beyond_reach
 from fl_components.anatomy.edit.model import EditFile
+from fl_components.durable import replace_durably
 from fl_components.json_file import write_json
 from fl_components.networks.build import build_generator
 from fl_components.networks.precision import choose_precision
@@ -171,10 +172,7 @@ def _write(folder: Path, source: Source, pair: Pair, file: EditFile, record: dic
 
 
 def _write_bytes(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(content)
-    partial.replace(path)
+    replace_durably(path, lambda partial: partial.write_bytes(content))
 
 
 def _digest(labels: np.ndarray) -> str:

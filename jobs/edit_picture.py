@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from matplotlib.patches import Patch
 from scipy import ndimage
 
 from fl_components.cohort.sheet import COLOURS
+from fl_components.durable import replace_durably
 from fl_components.vocabulary import BACKGROUND, LABELS, SEQUENCES, TUMOUR
 
 CELL_INCHES: Final = 1.9
@@ -53,12 +53,7 @@ def edit_picture(labels: tuple[np.ndarray, np.ndarray], images: tuple[np.ndarray
     figure.legend(handles=[Patch(color=COLOURS[label], label=name) for label, name in LABELS.items() if label],
                   loc="lower center", ncols=len(LABELS) - 1, fontsize=7, labelcolor="white", frameon=False)
     figure.subplots_adjust(0.005, 0.3 / height, 0.995, 1 - 0.5 / height, 0.02, 0.02)
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=100, facecolor="black")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(content.getvalue())
-    partial.replace(path)
+    replace_durably(path, lambda partial: figure.savefig(partial, format="png", dpi=100, facecolor="black"))
 
 
 Row = tuple[str, list[np.ndarray]]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from matplotlib.figure import Figure
 
+from fl_components.durable import replace_durably
 from jobs.quiz_cases import Case
 from jobs.quiz_page import case_picture
 
@@ -46,10 +46,5 @@ def _draw(cases: Sequence[Case], path: Path, titles: tuple[str, str], key: str) 
         cell.set_title(title, color="white", fontsize=10)
     figure.text(0.5, 0.1 / height, key, color="white", fontsize=9, ha="center", rotation=180)
     figure.subplots_adjust(0.005, 0.3 / height, 0.995, 1 - 0.25 / height, 0.02, 0.03)
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=90, facecolor="black")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(content.getvalue())
-    partial.replace(path)
+    replace_durably(path, lambda partial: figure.savefig(partial, format="png", dpi=90, facecolor="black"))
     return path

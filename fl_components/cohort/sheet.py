@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -14,6 +13,7 @@ from matplotlib.patches import Patch
 from scipy import ndimage
 
 from fl_components.cohort.subject import Subject
+from fl_components.durable import replace_durably
 from fl_components.vocabulary import BACKGROUND, LABELS, SEQUENCES, TUMOUR
 
 COLOURS: Final = ("#000000", "#4c9be8", "#8d8d8d", "#f2f2f2", "#c2452d", "#f0c419", "#57b947")
@@ -74,9 +74,5 @@ def _centre(labels: np.ndarray) -> tuple[int, ...]:
 
 
 def _write(figure: Figure, path: Path) -> None:
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=130, facecolor=figure.get_facecolor())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(content.getvalue())
-    partial.replace(path)
+    replace_durably(path, lambda partial: figure.savefig(partial, format="png", dpi=130,
+                                                         facecolor=figure.get_facecolor()))

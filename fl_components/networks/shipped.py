@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import nn
 
+from fl_components.durable import replace_durably
 from privacy_eval.errors import InputError
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -34,10 +35,7 @@ def save_network(network: nn.Module, path: Path, about: Mapping[str, str]) -> st
     """
     tensors = {name: tensor.detach().float().cpu().contiguous() for name, tensor in _tensors(network).items()}
     content = save(tensors, {_ABOUT: json.dumps(dict(about), sort_keys=True)})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(content)
-    partial.replace(path)
+    replace_durably(path, lambda partial: partial.write_bytes(content))
     return hashlib.sha256(content).hexdigest()
 
 
