@@ -36,7 +36,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path, help="of what is kept; default runs/frontier, quick "
                                                              "runs/frontier-quick")
-    parser.add_argument("--quick", action="store_true", help="five cells, short training, one segmenter each")
+    parser.add_argument("--quick", action="store_true", help="four cells, short training, one segmenter each")
     parser.add_argument("--cells", nargs="+", default=[], metavar="WORD",
                         help="only cells whose file names hold one of these, beside those that are kept")
     parser.add_argument("--minutes", type=float, help="begin no further cell after so many; what there is is told")
@@ -79,6 +79,7 @@ def tell(bench: Bench, found: Measured, planned: int, name: str, results: Path =
     write_result(name, figures, {
         "sites": len(bench.tests), "test": len(owners), "holdout": len(bench.tests) * sizes.holdout,
         "released": sizes.volumes, "rounds": sizes.rounds, "generator steps a round": sizes.local_steps,
+        "steps of the empirical mode": sizes.empirical_steps,
         "segmenter steps": sizes.segmenter_steps, "seeds": sizes.seeds, "cells": len(found), "cells planned": planned},
         simulated=True, folder=results, module="frontier")
     draw(figures["worth"], pictures / f"{name}.png")

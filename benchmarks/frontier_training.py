@@ -163,12 +163,9 @@ def _without_noise(study: Study, members: Hospitals, folder: Path, on_share: Cal
 
 
 def _empirically(study: Study, members: Hospitals, folder: Path, on_share: Callable[[float], None]) -> Learned:
-    """As many steps of the discriminator as the private mode makes noised sums."""
-    steps = study.training.local_steps * study.privacy.discriminator_steps
-
     def answering(site: str, patients: Sequence[Subject], seed: int) -> Answer:
         trainer = LocalTrainer(study, patients, folder / site / "states", seed)
-        return lambda weights, number: trainer.train(weights, number, steps).update
+        return lambda weights, number: trainer.train(weights, number, study.training.local_steps).update
 
     told = {site: summarise_contrast(patients, 1) for site, patients in members.items()}
     answers = {site: answering(site, members[site], seed) for seed, site in enumerate(members)}

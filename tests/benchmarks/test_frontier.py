@@ -30,7 +30,8 @@ from fl_components.study import Study
 from fl_components.training.private.accounting import epsilon_spent
 from fl_components.training.private.plan import plan_of
 
-SIZES = Sizes(patients=(5,), holdout=5, tests=5, volumes=6, rounds=2, local_steps=1, segmenter_steps=4, seeds=1)
+SIZES = Sizes(patients=(5,), holdout=5, tests=5, volumes=6, rounds=2, local_steps=1, empirical_steps=2,
+              segmenter_steps=4, seeds=1)
 SUMMARY, ADAPTED = Cell("summary", 3.0, 5), Cell("adapted", 8.0, 5)
 PLAN = [Cell(REAL, math.inf, 5), *(Cell(name, 0.0, 0) for name in NOTHING), SUMMARY, ADAPTED]
 
