@@ -11,6 +11,7 @@ images too, and one picture of each kind in docs/images/edits.
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from benchmarks.hospitals import run_benchmark
 from benchmarks.intervals import interval_of_mean
 from benchmarks.results import write_result
 from fl_components.anatomy.check import problems
@@ -177,9 +179,16 @@ def samples_with_tumour(grid: Grid, count: int) -> Iterator[SampledAnatomy]:
             yield drawn
 
 
-def main() -> None:
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", nargs="?", type=lambda text: RunFolder(Path(text)), help="a trained run folder")
+    return run_benchmark(parser, measure_all)
+
+
+def measure_all(arguments: argparse.Namespace) -> int:
     """Measure and write the result."""
-    run = RunFolder(Path(sys.argv[1])) if len(sys.argv) > 1 else None
+    run: RunFolder | None = arguments.run
     grid = Grid(**PRESETS["tiny"]["grid"])
     samples = list(samples_with_tumour(grid, ANATOMIES))
     sources = {"sampled": [head_of_sample(drawn, grid) for drawn in samples],
@@ -192,7 +201,8 @@ def main() -> None:
         edit_gallery(run, PICTURES)
     counts = {"anatomies": ANATOMIES} | ({} if run is None else {"rendered": RENDERED})
     write_result("edits", figures, counts, study_hash=None if run is None else run.study().hash, simulated=True)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
