@@ -67,12 +67,13 @@ def released_source(run: RunFolder, name: str) -> Source:
     if not (name.startswith(_NAME) and number.isdigit() and path.is_file()):
         raise InputError(f"--subject {name}: no such volume in {run.release}; expected sub-synth0001 or a further one, "
                          "'fedsynth synthesize' makes them")
-    drawn = released_anatomy(study, int(number))
+    summaries = read_json(run.server.population_file)
+    drawn = released_anatomy(study, int(number), summaries)
     stored, _ = read_volume(path)
     if stored.shape != drawn.labels.shape or (stored != drawn.labels).any():
         raise InputError(f"{path}: not the anatomy that this fedsynth samples for it; synthesise the release again, or "
                          f"edit it with --anatomy {path} --scheme {OWN_SCHEME}")
-    population = ContrastPopulation.from_summaries(study, read_json(run.server.population_file))
+    population = ContrastPopulation.from_summaries(study, summaries)
     return Source(name, head_of_sample(drawn, study.grid), study.grid.affine,
                   lambda labels, seed: released_look(study, int(number), population, labels),
                   run.edits / name, False, {"kind": "sampled", "subject": name, "study_seed": study.seed})

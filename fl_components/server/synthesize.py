@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from functools import partial
 from importlib.metadata import version
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from fl_components.server.home import ServerHome
 from fl_components.server.population import ContrastPopulation
 from fl_components.server.release import ReleaseWriter
 from fl_components.server.release_description import ReleaseMetadata
+from fl_components.server.tumours import TRIES, TumourShares
 from fl_components.study import Study
 from privacy_eval.errors import InputError
 from privacy_eval.spaces.images import ImageSet
@@ -41,9 +42,10 @@ def synthesize(home: ServerHome, study: Study, pool: Executor, on_volume: Callab
                replace: bool = False, count: int | None = None) -> None:
     """Write the study's release.
 
-    Anatomies come from the public sampler, contrasts from the sites' summaries; no real mask is used. Volume k
-    depends on the study's seed and k alone, so a longer release begins with the shorter one. Volumes are written as
-    they are made; one that was interrupted is gone on with.
+    Anatomies come from the public sampler, contrasts from the sites' summaries; no real mask is used. In a study that
+    claims an ε, tumours are as large, of the kind and in the place as the sites' noised histograms say. Volume k
+    depends on the study's seed, the summaries and k alone, so a longer release begins with the shorter one. Volumes are
+    written as they are made; one that was interrupted is gone on with.
 
     Args:
         home: where the generator and the population are.
@@ -57,7 +59,9 @@ def synthesize(home: ServerHome, study: Study, pool: Executor, on_volume: Callab
         InputError: if there is no generator, or a release already and `replace` is false.
     """
     weights = home.load_generator()
-    population = ContrastPopulation.from_summaries(study, read_json(home.population_file))
+    summaries = read_json(home.population_file)
+    population = ContrastPopulation.from_summaries(study, summaries)
+    tumours = TumourShares.from_summaries(study, summaries)
     precision = choose_precision(study.training.precision)
     generator = precision.place(load_weights(build_generator(study), weights))
     generator.eval()
@@ -74,16 +78,23 @@ def synthesize(home: ServerHome, study: Study, pool: Executor, on_volume: Callab
         if on_volume is not None and writer.done:
             on_volume(writer.done)
         wanted = range(writer.done, count)
-        for done, (labels, words) in enumerate(_anatomies(study, _RELEASE, wanted, pool), writer.done + 1):
+        for done, (labels, words) in enumerate(
+                _anatomies(study, _RELEASE, wanted, pool, tumours), writer.done + 1):
             contrast, noise = _look(population, labels, words)
             writer.add(render(generator, labels, contrast, noise, precision), labels)
             if on_volume is not None:
                 on_volume(done)
 
 
-def released_anatomy(study: Study, number: int) -> SampledAnatomy:
-    """The anatomy of volume `number` (from 1) of the study's release, with all that is known of how it was made."""
-    return _drawn(study, [study.seed, _RELEASE, number - 1])
+def released_anatomy(study: Study, number: int, summaries: Mapping[str, Any]) -> SampledAnatomy:
+    """The anatomy of volume `number` (from 1) of the study's release, with all that is known of how it was made.
+
+    Args:
+        study: that was released.
+        number: of the volume.
+        summaries: of its sites, as they lie in the server's folder.
+    """
+    return _drawn(study, [study.seed, _RELEASE, number - 1], TumourShares.from_summaries(study, summaries))
 
 
 def released_look(study: Study, number: int, population: ContrastPopulation,
@@ -104,11 +115,11 @@ def public_subjects(home: ServerHome, study: Study, count: int) -> ImageSet:
     return ImageSet(np.stack(painted), np.stack(anatomies))
 
 
-def _anatomies(study: Study, stream: int, numbers: Iterable[int],
-               pool: Executor | None = None) -> Iterator[tuple[np.ndarray, list[int]]]:
+def _anatomies(study: Study, stream: int, numbers: Iterable[int], pool: Executor | None = None,
+               tumours: TumourShares | None = None) -> Iterator[tuple[np.ndarray, list[int]]]:
     """Anatomies with the words that seed everything else about them."""
     words = [[study.seed, stream, k] for k in numbers]
-    sample = partial(_sample, study)
+    sample = partial(_sample, study, tumours)
     sampled = map_ahead(pool, sample, words, _AHEAD) if pool else map(sample, words)
     yield from zip(sampled, ([*w, 0] for w in words), strict=True)
 
@@ -119,13 +130,24 @@ def _look(population: ContrastPopulation, labels: np.ndarray, words: list[int]) 
     return contrast, torch.Generator().manual_seed(int(rng.integers(2**62)))
 
 
-def _sample(study: Study, words: list[int]) -> np.ndarray:
-    return _drawn(study, words).labels
+def _sample(study: Study, tumours: TumourShares | None, words: list[int]) -> np.ndarray:
+    return _drawn(study, words, tumours).labels
 
 
-def _drawn(study: Study, words: list[int]) -> SampledAnatomy:
-    """An anatomy that could be a brain; one that could not is drawn again."""
+def _drawn(study: Study, words: list[int], tumours: TumourShares | None) -> SampledAnatomy:
+    """An anatomy, one of those that the sites' histograms take if they are known."""
     rng = np.random.default_rng(words)
+    drawn = _plausible(study, rng)
+    if tumours is not None:
+        for _ in range(TRIES):
+            if tumours.takes(drawn.labels, study.grid.spacing_mm, rng.random()):
+                break
+            drawn = _plausible(study, rng)
+    return drawn
+
+
+def _plausible(study: Study, rng: np.random.Generator) -> SampledAnatomy:
+    """An anatomy that could be a brain; one that could not is drawn again."""
     sampler = AnatomySampler(study.grid)
     wrong: list[str] = []
     for _ in range(_ATTEMPTS):
