@@ -10,6 +10,7 @@ import numpy as np
 
 from fl_components.client.executor import scalar
 from fl_components.client.open_site import OpenSite
+from fl_components.cohort.labelling import Labels
 from fl_components.cohort.subject import Subject
 from fl_components.guard.privacy_account import PrivacyAccount
 from fl_components.json_file import read_json, write_json
@@ -84,7 +85,8 @@ class PrivateRounds:
         """The other side, with the contrast that this site's own noised summary tells."""
         if self._public is None:
             self._public = PublicSubjects(self.study.grid, POOL, self.study.seed, self.study.synthesis.tumour_share,
-                                          known_contrast(self.site.state, self.study, self.plan))
+                                          known_contrast(self.site.state, self.study, self.plan),
+                                          Labels(self.site.data.labelling))
         return self._public
 
 

@@ -10,7 +10,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from fl_components.anatomy.sampler import AnatomySampler
-from fl_components.cohort.tissue import label_tissues
+from fl_components.cohort.labelling import Labels
 from fl_components.contrast import MINIMUM_VOXELS, Contrast, paint
 from fl_components.study import Augmentation, Grid
 from fl_components.training.augment import augment
@@ -37,13 +37,14 @@ class PublicSubjects:
         seed: public; anatomy k follows from it and k.
         tumour_share: of them with a tumour.
         contrast: mean and spread as `summary.contrast_of` gives them; the public distribution if None.
+        labels: how the site labels its scans.
     """
 
     def __init__(self, grid: Grid, count: int, seed: int, tumour_share: float,
-                 contrast: Mapping[str, np.ndarray] | None = None) -> None:
+                 contrast: Mapping[str, np.ndarray] | None = None, labels: Labels = Labels()) -> None:  # noqa: B008
         self.grid, self.contrast = grid, contrast
         self.labels = torch.from_numpy(np.stack([
-            relabelled_anatomy(grid, np.random.default_rng((seed, _STREAM, k)), tumour_share)
+            relabelled_anatomy(grid, np.random.default_rng((seed, _STREAM, k)), tumour_share, labels)
             for k in range(count)])).long()
 
     def draw(self, count: int, settings: Augmentation | None, rng: torch.Generator) -> Conditions:
@@ -68,13 +69,14 @@ class PublicSubjects:
         return Contrast((np.clip(mean + spread * deviation, 0, 1) * present[:, None]).astype(np.float32), present)
 
 
-def relabelled_anatomy(grid: Grid, rng: np.random.Generator, tumour_share: float) -> np.ndarray:
-    """(X, Y, Z) uint8: a sampled anatomy whose tissues were labelled from a rendering of it."""
+def relabelled_anatomy(grid: Grid, rng: np.random.Generator, tumour_share: float,
+                       how: Labels = Labels()) -> np.ndarray:  # noqa: B008
+    """(X, Y, Z) uint8: a sampled anatomy whose tissues were labelled, as a site's are, from a rendering of it."""
     labels = AnatomySampler(grid).sample(rng, tumour=bool(rng.random() < tumour_share)).labels
     contrast = Contrast(public_contrast()[0].astype(np.float32), np.ones(N_TISSUES, bool))
     blurred = gaussian_filter(paint(labels, contrast), (0, *[_BLUR_VOXELS] * 3))
     noise = gaussian_filter(rng.standard_normal(blurred.shape), (0, *[_BLUR_VOXELS] * 3))
     brain = labels > 0
     images = np.clip(blurred + _NOISE / noise.std() * noise, 0, 1) * brain
-    return label_tissues(images.astype(np.float32), brain, np.where(np.isin(labels, TUMOUR), labels, 0),
-                         grid.spacing_mm)
+    return how.label(images.astype(np.float32), np.ones(len(SEQUENCES), bool), brain,
+                     np.where(np.isin(labels, TUMOUR), labels, 0), True, grid.spacing_mm)
