@@ -62,6 +62,21 @@ def _utility(result: str) -> dict[str, Layout]:
             "recalled, not read again; the rest of this line is about our own measurement")}
 
 
+def _worth_leakage(result: str) -> dict[str, Layout]:
+    """The tables of worth and leakage, quick or whole."""
+    cell = {"factor": "varied", "value": "to"}
+    return {
+        result: Layout(result, ("cells", Rows(), Columns({
+            **cell, "mean": "Dice, mean of three regions", "− recipe": "− the recipe's", "texture": "texture share (1)",
+            "T4": "T4, AUC", "T1": "T1, AUC", "members": "members", "n_holdout": "holdout"})),
+            "SegResNet trained on the cell's images alone. Dice: mean over test subjects (95 % bootstrap interval "
+            "within sites, differences paired); texture: over holdout subjects, 0 for the lookup table; AUC (95 % "
+            "interval), .5 is chance; one training of each generator: what another seed gives is in no interval"),
+        f"{result}_cost": Layout(result, ("cells", Rows(), Columns({
+            **cell, "steps": "GAN steps", **_DICE, "seconds_training": "training, s",
+            "seconds_all": "training and measuring, s"})), f"Processor seconds of one core. Dice: {_MEAN}")}
+
+
 _DIGITS: Final = {"fbb": "T1", "calibrated": "T2", "TPR@1 %": "T3, TPR at 1 %", "DOMIAS": "DOMIAS", "Z_U": "Z_U",
                   "NNAA": "NNAA", "DCR": "DCR", "unauthentic": "unauthentic", "copied M": "copied, members",
                   "copied H": "copied, holdout"}
@@ -213,6 +228,8 @@ TABLES: Final[dict[str, Layout]] = {
         "edit": "edit", "changed": "changed beyond reach"})), _MEAN),
     **_utility("utility"),
     **_utility("utility_quick"),
+    **_worth_leakage("worth_leakage"),
+    **_worth_leakage("worth_leakage_quick"),
     **PRIVATE_TABLES,
     "membership": Layout("membership", (Rows("generator", ("demo", "memorising")), Rows("attack"), Columns({
         "": "AUC", "n_members": "members", "n_holdout": "holdout", "p_value": "p"})),
