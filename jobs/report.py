@@ -25,6 +25,7 @@ from jobs.provenance import provenance
 from jobs.run_folder import RunFolder
 from jobs.utility import utility_table
 from jobs.worth import quality_table
+from jobs.worth_point import worth_point
 from privacy_eval.errors import InputError
 from privacy_eval.report import Curve, Figure, Sections, SiteEgress, audit_report, private_report, render_html
 from privacy_eval.site.answer import SiteStatistics, totals_of
@@ -55,7 +56,7 @@ def report(run: RunFolder, talk: Talk) -> dict[str, Any]:
         trained = run.server.result("train") if run.server.result_file("train").exists() else {}
         warnings = [*_warnings(sites), *_left_out(trained), *_unasked(study, trained),
                     *_not_asked(study, audited), *told]
-        sections = _sections(run, study, sites, audited, simulated)
+        sections = _sections(run, study, sites, audited, simulated, result)
         privacy = privacy_data(study, sites)
         sections = replace(sections, guarantee=guarantee_section(study, privacy))
         data = _public(result, simulated=simulated, warnings=warnings, canaries=canaries) | {"privacy": privacy}
@@ -168,8 +169,8 @@ def _rounds(numbers: Sequence[int]) -> str:
     return f"round{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
 
 
-def _sections(run: RunFolder, study: Study, sites: Sequence[Site], audited: dict[str, Any],
-              simulated: bool) -> Sections:
+def _sections(run: RunFolder, study: Study, sites: Sequence[Site], audited: dict[str, Any], simulated: bool,
+              result: AuditResult | PrivateAuditResult) -> Sections:
     figures = [release_picture(run.release, run.audit), *gallery_figures(run, run.edits)]
     quality = []
     if simulated:  # real scans may be shown, and measured outside their site, only where nobody's they are
@@ -177,6 +178,8 @@ def _sections(run: RunFolder, study: Study, sites: Sequence[Site], audited: dict
         quality.append(quality_table(run, study, sites))
         if (worth := utility_table(run)) is not None:
             quality.append(worth)
+        if isinstance(result, AuditResult) and (point := worth_point(run, result)) is not None:
+            figures.append(point)
     facts = provenance(study) | {"release": audited["release"], "precision": read_json(run.training_file)["precision"]}
     facts["versions"] = ", ".join(f"{name} {number}" for name, number in facts["versions"].items())
     training = study.training

@@ -36,6 +36,8 @@ STEPS: Final = 250
 TESTS: Final = 8
 """Test subjects a site."""
 REAL: Final = "the hospitals' members"
+RELEASE: Final = "the release alone"
+LOOKUP: Final = "the lookup table's images of its anatomies"
 HEADINGS: Final = ("trained on", "n", *(f"Dice, {region}" for region in REGIONS),
                    *(f"minus real, {region}" for region in REGIONS))
 
@@ -64,8 +66,8 @@ def measure_quickly(run: RunFolder, talk: Talk, steps: int = STEPS, tests: int =
     released = synthetic_subjects([(volume.images, volume.labels) for volume in released_volumes(run.release, study)])
     require_tests(held)
     require_disjoint(members | {"the release": released}, held)
-    sets = {REAL: [subject for subjects in members.values() for subject in subjects], "the release alone": released,
-            "the lookup table's images of its anatomies": painted(released),
+    sets = {REAL: [subject for subjects in members.values() for subject in subjects], RELEASE: released,
+            LOOKUP: painted(released),
             "the public simulator's images of its anatomies": _publicly(run, study, released)}
     subjects = [subject for part in held.values() for subject in part]
     found: dict[str, Scores] = {}
@@ -74,13 +76,21 @@ def measure_quickly(run: RunFolder, talk: Talk, steps: int = STEPS, tests: int =
             share = partial(_advance, advance, name, len(found) / len(sets), 1 / len(sets))
             found[name] = train_and_score(study, trained_on, subjects, steps, share)
     owners = np.array([site for site, part in held.items() for _ in part])
-    write_json(quick_file(run), {"release": release_digest(run.release), "steps": steps, "rows": _rows(found, owners)})
+    write_json(quick_file(run), {"release": release_digest(run.release), "steps": steps, "rows": _rows(found, owners),
+                                 "means": _means(found, owners)})
+
+
+def kept_quickly(run: RunFolder) -> dict[str, Any] | None:
+    """What `measure_quickly` kept: `rows` of the table, `means` over the regions by row, and `steps`; None if there is
+    nothing, or it is of another release."""
+    kept: dict[str, Any] = read_json(quick_file(run)) if quick_file(run).exists() else {}
+    return kept if kept.get("release") == release_digest(run.release) else None
 
 
 def utility_table(run: RunFolder) -> Table | None:
-    """The kept rows; None if there are none, or they are of another release."""
-    kept: dict[str, Any] = read_json(quick_file(run)) if quick_file(run).exists() else {}
-    if kept.get("release") != release_digest(run.release):
+    """The kept rows, if there are any of this release."""
+    kept = kept_quickly(run)
+    if kept is None:
         return None
     return Table(
         "What the images are worth: a segmenter's Dice on test subjects of simulated hospitals", HEADINGS,
@@ -129,6 +139,17 @@ def _rows(found: dict[str, Scores], owners: np.ndarray) -> list[list[str]]:
                                                   owners=owners) for region in REGIONS]
         rows.append([name, str(len(owners)), *means, *against])
     return rows
+
+
+def _means(found: dict[str, Scores], owners: np.ndarray) -> dict[str, dict[str, Any]]:
+    """Dice over the regions that a subject has, by row; none where fewer than two subjects have one."""
+    means = {}
+    for name, scores in found.items():
+        regions = np.stack([scores.dice[region] for region in REGIONS])
+        known = (~np.isnan(regions)).any(axis=0)
+        if np.count_nonzero(known) >= 2:
+            means[name] = mean_score(np.nanmean(regions[:, known], axis=0), owners[known]).as_dict()
+    return means
 
 
 def _told(compare: Callable[..., Any], *values: np.ndarray, owners: np.ndarray) -> str:
