@@ -21,10 +21,13 @@ from fl_components.networks.weights import load_weights
 from fl_components.server.release import read_release
 from fl_components.site import Site
 from fl_components.study import Study
+from jobs.quiz_cases import draw_quiz, most_cases
+from jobs.quiz_mosaic import shuffled_mosaic
 from jobs.run_folder import RunFolder
 from privacy_eval.report import Figure
 
 _SHOWN: Final = 6
+_SHUFFLED: Final = 12
 
 
 def release_picture(release: Path, folder: Path) -> Figure:
@@ -51,6 +54,21 @@ def side_by_side(run: RunFolder, study: Study, sites: Sequence[Site], folder: Pa
     return _figure("Simulated hospitals' scans and what the generator makes of the same anatomy", rows,
                    folder / "side_by_side.png",
                    "Holdout subjects, never trained on. Scans are shown because every hospital here is simulated.")
+
+
+def mosaic(run: RunFolder, folder: Path) -> Figure | None:
+    """Scans and released volumes shuffled, the key below; also `<folder>/mosaic.png`. None if there are too few.
+
+    Only for simulated hospitals: the picture shows the sites' own scans.
+    """
+    n = min(_SHUFFLED, most_cases(run))
+    if n < 2:
+        return None
+    path = shuffled_mosaic(draw_quiz(run, n, run.study().seed).cases, folder / "mosaic.png")
+    return Figure("Which are simulated hospitals' scans, which are released volumes?", path.read_bytes(),
+                  "Four sequences each, through the tumour; of subjects that were never trained on and of the release, "
+                  "shuffled, each by a coin of its own. The key stands upside down at the bottom. 'fedsynth quiz RUN' "
+                  "scores a reader.")
 
 
 def _figure(title: str, subjects: Sequence[Subject], path: Path, caption: str) -> Figure:

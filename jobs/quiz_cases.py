@@ -14,7 +14,7 @@ from fl_components.cohort.cohort import Cohort
 from fl_components.cohort.subject import Subject
 from fl_components.contrast import measure_contrast
 from fl_components.server.release import read_release
-from fl_components.server.release_manifest import release_digest
+from fl_components.server.release_manifest import read_manifest, release_digest
 from fl_components.vocabulary import BACKGROUND, TUMOUR
 from jobs.run_folder import RunFolder
 from privacy_eval.errors import InputError
@@ -54,7 +54,7 @@ def draw_quiz(run: RunFolder, n: int, seed: int) -> Quiz:
         InputError: if a hospital is not simulated, there is no release, or there are too few subjects or volumes.
     """
     paths = simulated_subjects(run)
-    digest, volumes = release_digest(run.release), run.study().synthesis.volumes
+    digest, volumes = release_digest(run.release), _released(run)
     most = min(len(paths), volumes)
     if n > most:
         raise InputError(f"--n {n}: there are {len(paths)} subjects outside training and {volumes} released volumes; "
@@ -66,6 +66,11 @@ def draw_quiz(run: RunFolder, n: int, seed: int) -> Quiz:
     drawn = [next(real if kind == "real" else synthetic) for kind in kinds]
     return Quiz(digest, seed, tuple(Case(kind, tumour_slice(images.images, images.labels))
                                     for kind, images in zip(kinds, drawn, strict=True)))
+
+
+def most_cases(run: RunFolder) -> int:
+    """How many questions a quiz of this run can have (errors as `draw_quiz`)."""
+    return min(len(simulated_subjects(run)), _released(run))
 
 
 def simulated_subjects(run: RunFolder) -> list[Path]:
@@ -93,6 +98,11 @@ def tumour_slice(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
     else:
         level = round(float(np.argwhere(labels != BACKGROUND)[:, 2].mean()))
     return np.asarray(images[:, :, :, level])
+
+
+def _released(run: RunFolder) -> int:
+    """Volumes of the release, which may be others than the study's."""
+    return sum(path.endswith("_dseg.nii.gz") for path in read_manifest(run.release).files)
 
 
 def _volumes(run: RunFolder, numbers: np.ndarray) -> Iterator[Subject]:

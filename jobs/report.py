@@ -20,7 +20,7 @@ from jobs.canaries import canary_section
 from jobs.edit_gallery import gallery_figures
 from jobs.guarantee import guarantee_section, privacy_data
 from jobs.output import Talk
-from jobs.pictures import release_picture, side_by_side
+from jobs.pictures import mosaic, release_picture, side_by_side
 from jobs.provenance import provenance
 from jobs.run_folder import RunFolder
 from jobs.utility import utility_table
@@ -175,6 +175,8 @@ def _sections(run: RunFolder, study: Study, sites: Sequence[Site], audited: dict
     quality = []
     if simulated:  # real scans may be shown, and measured outside their site, only where nobody's they are
         figures.append(side_by_side(run, study, sites, run.audit))
+        if (shuffled := mosaic(run, run.audit)) is not None:
+            figures.append(shuffled)
         quality.append(quality_table(run, study, sites))
         if (worth := utility_table(run)) is not None:
             quality.append(worth)

@@ -19,8 +19,10 @@ from typer.testing import CliRunner
 
 from fl_components.contrast import Contrast, paint
 from fl_components.server.release import ReleaseMetadata, ReleaseWriter
+from jobs import pictures
 from jobs.cli import app
-from jobs.quiz_cases import draw_quiz, tumour_slice
+from jobs.pictures import mosaic
+from jobs.quiz_cases import draw_quiz, most_cases, simulated_subjects, tumour_slice
 from jobs.quiz_page import case_png, quiz_page
 from jobs.quiz_score import Answers, score
 from jobs.quiz_serve import QuizServer
@@ -71,6 +73,31 @@ def test_real_people_are_refused_in_one_line(run: RunFolder) -> None:
 def test_more_pictures_than_there_are_subjects_are_refused(run: RunFolder) -> None:
     with pytest.raises(InputError, match="ask for at most"):
         draw_quiz(run, 100, 0)
+
+
+def test_a_release_longer_or_shorter_than_the_study_says_is_counted(run: RunFolder, tmp_path: Path) -> None:
+    """12 volumes are there; the study's number is what nobody asked for."""
+    outside = len(simulated_subjects(run))
+    assert most_cases(run) == min(outside, 12)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RunFolder, "release", tmp_path / "two")
+        study = run.study()
+        metadata = ReleaseMetadata(study=study.name, study_hash=study.hash, seed=1, version="0",
+                                   generator_digest="0" * 64, trained_on="nobody")
+        labels = np.full(study.grid.shape, 3, np.uint8)
+        with ReleaseWriter(run.release, study.grid, metadata) as writer:
+            for _ in range(2):
+                writer.add(np.full((4, *study.grid.shape), 0.5, np.float32), labels)
+        assert most_cases(run) == 2
+
+
+def test_the_report_has_a_shuffled_mosaic_of_what_is_there(run: RunFolder, tmp_path: Path) -> None:
+    shown = mosaic(run, tmp_path)
+    assert shown is not None
+    assert shown.png == (tmp_path / "mosaic.png").read_bytes()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pictures, "most_cases", lambda _: 1)
+        assert mosaic(run, tmp_path) is None
 
 
 def test_the_page_is_whole_and_does_not_hold_its_key(run: RunFolder) -> None:
