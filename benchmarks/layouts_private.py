@@ -39,7 +39,8 @@ PRIVATE_TABLES: Final[dict[str, Layout]] = {
     **_frontier("frontier_quick"),
     "anatomy_detector": Layout("anatomy_detector", ("rows", Rows(), Columns({
         "public": "public anatomies", "all": "AUC over the sites", "north": "north", "south": "south", "east": "east",
-        "west": "west"})), "AUC (95 % interval), .5 is alike; a site's against its own patients"),
+        "west": "west", "told by": "measures that tell most, AUC"})),
+        "AUC (95 % interval), .5 is alike; a site's against its own patients"),
     "private_step": Layout("private_step", ("rows", Rows(), Columns({
         "preset": "preset", "grid": "grid", "patients": "patients", "seconds_batch": "a batch, s",
         "seconds_private": "private step, s", "ratio": "private ÷ batch"})), "Median of repeats (quartiles)"),

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from small_run import small_study
 
-from benchmarks.anatomy_detector import AS_SITES, FLOOR, MIXTURE, SAMPLED, compared, features, public_anatomies
+from benchmarks.anatomy_detector import AS_SITES, FLOOR, MIXTURE, SAMPLED, compared, features, merged, public_anatomies
+from fl_components.anatomy.measures import MEASURES
 from fl_components.cohort import labelling
 from fl_components.study import Study
 
@@ -20,8 +21,9 @@ def test_a_kind_that_differs_is_told_apart_and_other_patients_are_not() -> None:
         return rng.standard_normal((n, 960)) + shift * (np.arange(960) == 3)
 
     rows = {row["public"]: row for row in compared(
-        {"north": drawn(80), "south": drawn(60)}, {"alike": drawn(40), "shifted": drawn(40, 6.0)})["rows"]}
+        {"north": drawn(80), "south": drawn(60)}, {"alike": drawn(40), "shifted": drawn(40, 6.0)})}
     assert rows["shifted"]["all"]["low"] > 0.9
+    assert rows["shifted"]["told by"].startswith(f"{tuple(MEASURES)[3]} 1.00")
     assert rows["alike"]["all"]["low"] < 0.5 < rows["alike"]["all"]["high"]
     assert rows[FLOOR]["all"]["low"] < 0.5 < rows[FLOOR]["all"]["high"]
     assert rows["shifted"]["north"]["low"] <= rows["shifted"]["north"]["auc"] <= rows["shifted"]["north"]["high"]
@@ -45,3 +47,4 @@ def test_the_kinds_are_one_set_of_anatomies_and_sites_labelling_is_asked(monkeyp
         np.testing.assert_array_equal(sampled > 3, mixture > 3)
         np.testing.assert_array_equal(sampled > 0, mixture > 0)
     assert features(made[SAMPLED], STUDY.grid).shape[0] == 2
+    assert {*np.unique(merged(made[SAMPLED]))} <= {0, 3, 4, 5, 6}
