@@ -75,12 +75,12 @@ class Bench:
         """A cell's figures, kept or taken now: Dice by region and test subject, realism, attacks, ε, seconds, MiB."""
         if (kept := self.kept(cell)) is not None:
             return kept
-        learned, cost = self._learned(cell)
+        learned, mib = self._learned(cell)
         with self.talk.stage(f"Measuring: {cell.name}") as advance:
             release = self._release(cell, learned)
             measured = {"dice": self._dice(release, lambda share: advance(share, "")), **self._images(release),
                         "attacks": self._attacks(cell, learned, release), "spent": learned.spent,
-                        "noise": learned.noise, **cost}
+                        "noise": learned.noise, "seconds": learned.seconds, "mib": mib}
         write_json(self._path(cell), {"setting": self._setting(cell), "measured": measured})
         return measured
 
@@ -95,15 +95,15 @@ class Bench:
         return {**cell.words, **sizes, "study": study.hash, "simulator": SIMULATOR_VERSION,
                 "start": hashlib.sha256(start.read_bytes()).hexdigest() if start.exists() else "none"}
 
-    def _learned(self, cell: Cell) -> tuple[Learned, dict[str, Any]]:
+    def _learned(self, cell: Cell) -> tuple[Learned, float | None]:
         """In a process of its own, so that its memory is the training's."""
         if not cell.learns:
-            return begun(cell, self.sizes), {"seconds": None, "mib": None}
+            return begun(cell, self.sizes), None
         folder = self.folder / "trained" / cell.name
         shutil.rmtree(folder, ignore_errors=True)  # a ledger of a training that was stopped has spent already
         folder.mkdir(parents=True)
         cost = cost_of(prepare, cell, self.sizes, self.folder, folder)
-        return Learned.load(folder), {"seconds": cost.seconds[0], "mib": cost.mib}
+        return Learned.load(folder), cost.mib
 
     @cached_property
     def tests(self) -> Hospitals:

@@ -9,12 +9,14 @@ mode. Updates are averaged and smoothed as the server does.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+import torch
 from safetensors.numpy import load_file, save_file
 
 from benchmarks.frontier_study import Cell, Sizes, hospitals, study_of
@@ -51,19 +53,21 @@ Answer = Callable[[Weights, int], Mapping[str, np.ndarray]]
 
 class Learned(NamedTuple):
     """What training left: the smoothed generator, the sites' contrasts, and by site the ε in its ledger; the noise of a
-    sum in units of the clip. Without an ε there is neither."""
+    sum in units of the clip; seconds of one core. Without an ε there is neither of the two before."""
 
     weights: Weights
     population: ContrastPopulation
     spent: dict[str, float]
     noise: float | None
+    seconds: float | None = None
 
     def save(self, folder: Path) -> None:
         """Into two files, the second of which says that both are there."""
         replace_durably(folder / "generator.safetensors", lambda partial: save_file(self.weights, partial))
         write_json(folder / "learned.json", {
             "mean": self.population.mean.tolist(), "spread": self.population.spread.tolist(),
-            "share": self.population.share.tolist(), "spent": self.spent, "noise": self.noise})
+            "share": self.population.share.tolist(), "spent": self.spent, "noise": self.noise,
+            "seconds": self.seconds})
 
     @classmethod
     def load(cls, folder: Path) -> Learned:
@@ -71,7 +75,8 @@ class Learned(NamedTuple):
         told = read_json(folder / "learned.json")
         population = ContrastPopulation(np.array(told["mean"], np.float32), np.array(told["spread"], np.float32),
                                         np.array(told["share"]), True)
-        return cls(load_file(folder / "generator.safetensors"), population, told["spent"], told["noise"])
+        return cls(load_file(folder / "generator.safetensors"), population, told["spent"], told["noise"],
+                   told["seconds"])
 
 
 def public_population() -> ContrastPopulation:
@@ -90,11 +95,14 @@ def begun(cell: Cell, sizes: Sizes) -> Learned:
 
 def prepare(cell: Cell, sizes: Sizes, patients: Path, folder: Path) -> Callable[[], None]:
     """Read the cell's members; what is returned trains on them and saves what was learned into the folder."""
+    torch.set_num_threads(1)  # seconds are one core's
     members = hospitals(patients, "members", cell.patients)
 
     def work() -> None:
+        started = time.process_time()
         with Talk().stage(f"Training: {cell.name}") as advance:
-            learn(cell, study_of(cell, sizes), members, folder, lambda share: advance(share, "")).save(folder)
+            learned = learn(cell, study_of(cell, sizes), members, folder, lambda share: advance(share, ""))
+        learned._replace(seconds=time.process_time() - started).save(folder)
 
     return work
 

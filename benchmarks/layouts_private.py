@@ -27,8 +27,8 @@ def _frontier(result: str) -> dict[str, Layout]:
             "Beside test subjects (95 % interval over subjects); ideal values in brackets"),
         f"{result}_cost": Layout(result, ("cost", Rows(), Columns({
             **_CELL, "spent": "ε in the ledger", "noise": "noise ÷ clip", "T4": "T4, AUC", "T1": "T1, AUC",
-            "n_members": "members", "n_holdout": "holdout", "seconds": "training, s", "mib": "MiB"})),
-            "AUC (95 % interval), .5 is chance; one core, memory beyond networks' code and patients"),
+            "n_members": "members", "n_holdout": "holdout", "seconds": "training, processor s", "mib": "MiB"})),
+            "AUC (95 % interval), .5 is chance; one core, memory at the peak beyond code and patients"),
         f"{result}_goals": Layout(result, ("goals", Rows(), Columns({
             "goal": "goal", "best": "best method", "figure": "figure", "met": "met"})),
             f"100 patients a site, mean over the three regions. {mean}")}
