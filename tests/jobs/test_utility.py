@@ -4,15 +4,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from report_case import whole
+from safetensors.numpy import save_file
 from small_run import CONTRAST, prepare_run, write_run
 
 from fl_components.anatomy.sampler import AnatomySampler
 from fl_components.contrast import Contrast, paint
 from fl_components.evaluation.scores import REGIONS
 from fl_components.json_file import write_json
+from fl_components.networks.build import build_generator
+from fl_components.networks.weights import weights_of
 from fl_components.server.release import ReleaseMetadata, ReleaseWriter
 from fl_components.study import Study
 from jobs.output import Talk
+from jobs.report import _sections
 from jobs.run_folder import RunFolder
 from jobs.utility import HEADINGS, REAL, measure_quickly, quick_file, utility_table
 from privacy_eval.errors import InputError
@@ -48,6 +53,19 @@ def test_real_the_release_and_both_baselines_are_rows(run: RunFolder) -> None:
     assert all(len(row) == len(HEADINGS) for row in table.rows)
     assert all(row[1] == "4" for row in table.rows)
     assert table.rows[0][-len(REGIONS):] == ("–",) * len(REGIONS)
+
+
+def test_the_report_of_simulated_hospitals_shows_mosaic_and_own_point(run: RunFolder) -> None:
+    study = run.study()
+    save_file(weights_of(build_generator(study)), run.server.generator_file)
+    write_json(run.server.result_file("train"), {"curves": [{"round": 1, "site": "east", "loss.l1": 0.1}]})
+    write_json(run.training_file, {"precision": "float32"})
+    shown = _sections(run, study, run.sites(study), {"release": "this"}, True, whole())
+    titles = [figure.title for figure in shown.figures]
+    assert "Worth and leakage: this run's own point" in titles
+    assert any(title.startswith("Which are simulated hospitals' scans") for title in titles)
+    hidden = _sections(run, study, run.sites(study), {"release": "this"}, False, whole())
+    assert [figure.title for figure in hidden.figures] == ["Released volumes with their labels"]
 
 
 def test_rows_of_another_release_are_not_shown(run: RunFolder) -> None:
