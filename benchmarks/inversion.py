@@ -42,11 +42,10 @@ from fl_components.cohort.subject import Subject
 from fl_components.networks.build import build_generator
 from fl_components.networks.conditions import one_hot, painted_volume
 from fl_components.networks.generator import Noise, draw_noise
-from fl_components.networks.grain import grain_loss
 from fl_components.networks.weights import Weights, load_weights, weights_of
 from fl_components.study import Study
 from fl_components.training.batch import collate, shuffled_batches
-from fl_components.training.gan_step import GRAIN_WEIGHT, compare
+from fl_components.training.gan_step import brain_l1
 from fl_components.training.local import LocalTrainer
 from jobs.output import Talk
 
@@ -54,9 +53,9 @@ ROUND_MEMBERS: Final = 8
 """Subjects that a whole round is trained on."""
 STRENGTH: Final = 20.0
 """Of the crafted last layer against the study's start."""
-_SMOOTH: Final = 0.02
+_SMOOTH: Final = 0.05
 """The intensity below which an error's sign counts as undecided, so that gradients can be matched."""
-_RATE: Final = 0.03
+_RATE: Final = 0.01
 _SEED: Final = 0
 
 
@@ -152,24 +151,22 @@ class Known:
         noise = noise or draw_noise(1, generator.latent_size, study.grid.shape, guess)
         self.names = [name for name, _ in generator.named_parameters()]
         self.parameters = list(generator.parameters())
-        self.made = generator.parts(self.anatomy, batch.contrast, noise)
+        self.expected = generator.parts(self.anatomy, batch.contrast, noise).expected
         self.painted = torch.from_numpy(painted_volume(subject.labels, subject.contrast))[None]
         self.brain = 1 - self.anatomy[:, :1]
 
     def gradient(self, images: torch.Tensor) -> torch.Tensor:
-        """Of the comparison with these images, L1 smoothed, all parameters in a row; can be differentiated by them."""
-        error = (self.made.expected - images) * self.brain
-        smooth = torch.sqrt(error.square() + _SMOOTH**2).sum() / (self.brain.sum() * images.shape[1])
-        unexplained = (images - self.made.expected.detach()) * self.brain
-        loss = smooth + GRAIN_WEIGHT * grain_loss(unexplained, self.made.strengths, self.brain)
+        """Of the smoothed L1 loss against these images, all parameters in a row; can be differentiated by them."""
+        error = (self.expected - images) * self.brain
+        loss = torch.sqrt(error.square() + _SMOOTH**2).sum() / self.brain.sum()
         parts = torch.autograd.grad(loss, self.parameters, create_graph=True, retain_graph=True)
         return torch.cat([part.ravel() for part in parts])
 
 
 def gradient_of(study: Study, weights: Weights, subject: Subject, noise: Noise) -> Weights:
-    """Minus the gradient of the comparison itself on a subject, by parameter."""
+    """Minus the gradient of the L1 loss itself on a subject, by parameter."""
     known = Known(study, weights, subject, noise)
-    loss = compare(known.made, torch.from_numpy(subject.images)[None], known.anatomy).loss
+    loss = brain_l1(known.expected, torch.from_numpy(subject.images)[None], known.anatomy)
     parts = torch.autograd.grad(loss, known.parameters)
     return {name: -part.numpy() for name, part in zip(known.names, parts, strict=True)}
 

@@ -42,7 +42,7 @@ from fl_components.networks.weights import Weights, load_weights, weights_of
 from fl_components.server.aggregation import aggregate
 from fl_components.study import Study
 from fl_components.training.batch import collate
-from fl_components.training.gan_step import compare
+from fl_components.training.gan_step import brain_l1
 from fl_components.training.local import LocalTrainer
 from jobs.output import Talk
 from privacy_eval.attacks.reconstruction import reconstruction_scores
@@ -182,7 +182,7 @@ def errors(study: Study, weights: Weights, subjects: Sequence[Subject]) -> np.nd
 
 
 def alignments(study: Study, weights: Weights, update: Weights, subjects: Sequence[Subject]) -> np.ndarray:
-    """Cosine of the update and of minus the gradient of each subject's comparison with the weights' images, (n,)."""
+    """Cosine of the update and of minus the gradient of each subject's L1 error at the weights, (n,)."""
     generator = load_weights(build_generator(study), weights)
     parameters = dict(generator.named_parameters())
     direction = torch.cat([torch.from_numpy(update[name]).ravel() for name in parameters])
@@ -191,7 +191,7 @@ def alignments(study: Study, weights: Weights, update: Weights, subjects: Sequen
         batch = collate([subject])
         anatomy = one_hot(batch.labels)
         noise = draw_noise(1, generator.latent_size, study.grid.shape, torch.Generator().manual_seed(0))
-        loss = compare(generator.parts(anatomy, batch.contrast, noise), batch.images, anatomy).loss
+        loss = brain_l1(generator.parts(anatomy, batch.contrast, noise).expected, batch.images, anatomy)
         gradient = torch.cat([part.ravel() for part in torch.autograd.grad(loss, list(parameters.values()))])
         found.append(float(torch.nn.functional.cosine_similarity(-gradient, direction, dim=0)))
     return np.array(found)

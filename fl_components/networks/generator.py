@@ -14,10 +14,6 @@ from fl_components.networks.conditions import ORIGIN, Shape, paint_softly, posit
 from fl_components.networks.grain import SCALES, scales_of
 from fl_components.vocabulary import N_LABELS, SEQUENCES
 
-GRAIN_GAIN: Final = 0.1
-"""Intensity that a step of 1 in what the network says of the grain is about worth."""
-GRAIN_START: Final = -1.0
-"""Grain of .03 at each scale to begin with: from none at all there is no gradient to more."""
 TEXTURE_CHANNELS: Final = len(SEQUENCES)
 """White noise per voxel, a field for each sequence: what differs between two scans of one brain."""
 
@@ -30,15 +26,13 @@ class Noise(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """What an image is made of.
+    """What an image is made of: `expected`, what it is on average, and `grain`, the noise on it.
 
-    `expected` and `grain`: (B, 4, X, Y, Z), what it is on average and the noise on it, both 0 in the background;
-    `strengths`: (B, SCALES, 4, X, Y, Z), the noise's standard deviation at each scale.
+    (B, 4, X, Y, Z) each, 0 in the background.
     """
 
     expected: torch.Tensor
     grain: torch.Tensor
-    strengths: torch.Tensor
 
     @property
     def images(self) -> torch.Tensor:
@@ -110,8 +104,7 @@ class Generator(nn.Module):
         self.up = nn.ModuleList(ModulatedConv(coarse + fine, fine, style_size) for fine, coarse in reversed(pairs))
         self.head = nn.Conv3d(channels[0], (1 + SCALES) * len(SEQUENCES), 3, padding=1)
         with torch.no_grad():  # start near the painted anatomy: what is left to learn is what the lookup table lacks
-            self.head.weight[:len(SEQUENCES)] *= 0.1
-            self.head.get_parameter("bias")[len(SEQUENCES):] = GRAIN_START
+            self.head.weight *= 0.1
 
     def forward(self, anatomy: torch.Tensor, contrast: torch.Tensor, noise: Noise,
                 origin: Shape = ORIGIN) -> torch.Tensor:
@@ -156,10 +149,9 @@ class Generator(nn.Module):
     def finish(self, features: torch.Tensor, anatomy: torch.Tensor, contrast: torch.Tensor,
                texture: torch.Tensor) -> Parts:
         """What the last block's features become."""
-        expected, raw = self.head(features).float().split([len(SEQUENCES), SCALES * len(SEQUENCES)], dim=1)
+        expected, strengths = self.head(features).float().split([len(SEQUENCES), SCALES * len(SEQUENCES)], dim=1)
         if self.contrast_input:
             expected = expected + paint_softly(anatomy, contrast)
-        strengths = GRAIN_GAIN * F.softplus(raw).unflatten(1, (SCALES, len(SEQUENCES)))
-        grain = (strengths * scales_of(texture)).sum(dim=1)
+        grain = (strengths.unflatten(1, (SCALES, len(SEQUENCES))) * scales_of(texture)).sum(dim=1)
         brain = 1 - anatomy[:, :1]
-        return Parts(expected * brain, grain * brain, strengths)
+        return Parts(expected * brain, grain * brain)

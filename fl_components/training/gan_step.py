@@ -1,26 +1,22 @@
 """One step of the conditional GAN: least squares adversarial loss and L1 (pix2pix, arXiv 1611.07004).
 
-L1 is taken on what the generator expects, and what that leaves is the likelihood of its grain: a sampled noise cannot
-match a scan's voxel by voxel, and an L1 on it would only make it vanish.
+L1 is taken on what the generator expects: sampled noise cannot match a scan's voxel by voxel, and an L1 on it would
+only make it vanish. How much of it there is, the discriminator teaches.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from monai.losses import PatchAdversarialLoss
 
 from fl_components.networks.conditions import ORIGIN, Shape, one_hot
 from fl_components.networks.discriminator import Discriminator
-from fl_components.networks.generator import Generator, Noise, Parts, draw_noise
-from fl_components.networks.grain import grain_loss
+from fl_components.networks.generator import Generator, Noise, draw_noise
 from fl_components.networks.precision import Precision
 from fl_components.study import TrainingSettings
 from fl_components.training.batch import Batch
-
-GRAIN_WEIGHT: Final = 0.05
-"""Of the grain's likelihood, beside 1 for the L1 that it shares `l1_weight` with."""
 
 
 class Losses(NamedTuple):
@@ -29,19 +25,6 @@ class Losses(NamedTuple):
     l1: float
     adversarial: float
     discriminator: float
-
-
-class Compared(NamedTuple):
-    """How a scan compares with what was made of its anatomy: mean absolute error of the expected images in the brain,
-    and the grain's negative log-likelihood; scalars."""
-
-    l1: torch.Tensor
-    grain: torch.Tensor
-
-    @property
-    def loss(self) -> torch.Tensor:
-        """What `l1_weight` weighs."""
-        return self.l1 + GRAIN_WEIGHT * self.grain
 
 
 class GanStep:
@@ -78,12 +61,12 @@ class GanStep:
         with self.precision.autocast():
             scores = self.discriminator(parts.images, anatomy, contrast, origin)
         adversarial = self.adversarial(scores.float(), target_is_real=True, for_discriminator=False)
-        compared = compare(parts, real, anatomy)
+        l1 = brain_l1(parts.expected, real, anatomy)
         self.generator_optimiser.zero_grad(set_to_none=True)
-        (adversarial + self.settings.l1_weight * compared.loss).backward()
+        (adversarial + self.settings.l1_weight * l1).backward()
         self.generator_optimiser.step()
         self.discriminator.requires_grad_(True)
-        return Losses(compared.l1.item(), adversarial.item(), discriminator_loss)
+        return Losses(l1.item(), adversarial.item(), discriminator_loss)
 
     def _step_discriminator(self, real: torch.Tensor, fake: torch.Tensor, anatomy: torch.Tensor,
                             contrast: torch.Tensor, origin: Shape) -> float:
@@ -115,15 +98,7 @@ class GanStep:
         self.discriminator_optimiser.load_state_dict(state["discriminator_optimiser"])
 
 
-def compare(parts: Parts, real: torch.Tensor, anatomy: torch.Tensor) -> Compared:
-    """The generator's parts beside the scans of the same anatomies.
-
-    Args:
-        parts: of (B, 4, X, Y, Z) images.
-        real: (B, 4, X, Y, Z) scans.
-        anatomy: (B, 7, X, Y, Z) one-hot, channel 0 the background.
-    """
+def brain_l1(images: torch.Tensor, target: torch.Tensor, anatomy: torch.Tensor) -> torch.Tensor:
+    """Mean absolute error over brain voxels and sequences; `anatomy` is one-hot, channel 0 the background."""
     brain = 1 - anatomy[:, :1]
-    unexplained = (real - parts.expected) * brain
-    l1 = unexplained.abs().sum() / (brain.sum() * real.shape[1]).clamp(min=1)
-    return Compared(l1, grain_loss(unexplained.detach(), parts.strengths, brain))
+    return ((images.float() - target).abs() * brain).sum() / (brain.sum() * images.shape[1]).clamp(min=1)
