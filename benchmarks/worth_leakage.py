@@ -3,7 +3,7 @@
 Over training length, width, augmentation and number of members, one varied at a time from the run's own study: Dice of
 a segmenter trained on the synthetic images alone, and the texture share, against the AUC of T4 (reconstruction, for who
 holds the generator) and T1 (distance to the nearest released volume, for who holds the images), members against
-holdout. Beside them a generator that learned few members by heart, which both must show, the lookup table, and the real
+holdout. Beside them a generator that learned few members by heart, which T4 must show, the lookup table, and the real
 members. The recipe's generator is the run's; the others are trained in one process by the job's own rounds, and every
 release is what `synthesize` would have written: the same anatomies, other images.
 

@@ -48,9 +48,8 @@ class Bench:
     """Measures cells, each once.
 
     Attributes:
-        run: with the generator, release and hospitals of the study's recipe.
+        run: with the generator, release and hospitals of the study's recipe; finished cells lie in `worth_leakage`.
         sizes: of everything.
-        folder: a file a cell.
         talk: progress.
     """
 
