@@ -11,7 +11,7 @@ import numpy as np
 from scipy.stats import DegenerateDataWarning
 
 from benchmarks.frontier_cells import GROUPS
-from benchmarks.frontier_study import GENERATOR, REAL, SIMULATOR, Cell
+from benchmarks.frontier_study import GENERATOR, NOTHING, REAL, SIMULATOR, Cell
 from fl_components.evaluation.compare import difference, mean_score, ratio
 from fl_components.evaluation.scores import REGIONS
 
@@ -20,8 +20,10 @@ Measured = Mapping[Cell, Mapping[str, Any]]
 
 ABSENT: Final = "–"
 """In a table: it does not apply."""
+NO_GAP: Final = "no gap"
+"""In a table: the public simulator's images are as good as real ones, so there is nothing to close."""
 BELOW: Final = Cell(GENERATOR, 0.0, 0)
-"""What a cell must beat to have been worth an ε."""
+"""The same generator without any patient."""
 OUTSIDE: Final = Cell(SIMULATOR, 0.0, 0)
 """What the gap between hospitals and public knowledge is measured from."""
 GOALS: Final = ((3.0, 0.90), (8.0, 0.95))
@@ -57,21 +59,23 @@ def reference(found: Measured, cell: Cell) -> Cell:
 
 
 def goals_of(found: Measured, owners: np.ndarray) -> list[dict[str, Any]]:
-    """Each goal with the best cell that keeps to its ε: the share of real-only Dice, and more than at ε = 0."""
-    rows = []
+    """Each goal with the best cell within its ε: its share of real-only, and what it adds to the best at ε = 0."""
+    rows: list[dict[str, Any]] = []
+    free = max((cell for cell in found if cell.method in NOTHING), key=lambda cell: dice_of(found[cell]).mean(),
+               default=None)
     for epsilon, share in GOALS:
         within = [cell for cell in found if cell.learns and cell.patients == GOAL_PATIENTS and cell.epsilon <= epsilon]
         if not within:
             continue
         best = max(within, key=lambda cell: dice_of(found[cell]).mean())
         real, ours = dice_of(found[reference(found, best)]), dice_of(found[best])
-        more = difference(ours, dice_of(found[BELOW]), owners).as_dict() if BELOW in found else None
         shares = _share(ours, real, owners)
-        rows += [{"goal": f"ε ≤ {epsilon:g}: at least {share:.0%} of real-only", "best": best.method, "figure": shares,
-                  "met": _met(shares, share)}]
-        if more is not None:
-            rows += [{"goal": f"ε ≤ {epsilon:g}: better than ε = 0", "best": best.method, "figure": more,
-                      "met": _met(more, 0.0)}]
+        rows.append({"goal": f"ε ≤ {epsilon:g}: at least {share:.0%} of real-only", "best": best.method,
+                     "figure": shares, "met": _met(shares, share)})
+        if free is not None:
+            more = difference(ours, dice_of(found[free]), owners).as_dict()
+            rows.append({"goal": f"ε ≤ {epsilon:g}: better than the best at ε = 0, {free.method}",
+                         "best": best.method, "figure": more, "met": _met(more, 0.0)})
     return rows
 
 
@@ -106,7 +110,8 @@ def _worth(found: Measured, cell: Cell, owners: np.ndarray) -> dict[str, Any]:
         row["− ε = 0"] = difference(mean, dice_of(found[BELOW]), owners).as_dict()
     if OUTSIDE in found and cell != OUTSIDE and own is not real:
         outside = dice_of(found[OUTSIDE])
-        row["gap closed"] = _share(mean - outside, of_real - outside, owners)
+        there = difference(of_real, outside, owners).low > 0
+        row["gap closed"] = _share(mean - outside, of_real - outside, owners) if there else NO_GAP
     return row
 
 

@@ -28,11 +28,11 @@ def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         rows: the figure "worth".
         path: of the .png file.
     """
-    figure = Figure(figsize=(11, 3.6), layout="constrained")
-    for axes, region in zip(figure.subplots(1, len(REGIONS), sharey=True), REGIONS, strict=True):
+    figure = Figure(figsize=(12, 3.6), layout="constrained")
+    for axes, region in zip(figure.subplots(1, len(REGIONS)), REGIONS, strict=True):
         _panel(axes, rows, region)
     figure.axes[0].set_ylabel("Dice, synthetic only ÷ real only")
-    figure.axes[-1].legend(fontsize=6, frameon=False, loc="lower right")
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), fontsize=7, frameon=False, loc="outside right center")
     path.parent.mkdir(parents=True, exist_ok=True)
     replace_durably(path, lambda partial: figure.savefig(partial, format="png", dpi=130, metadata={"Software": None}))
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.frontier_figures import ABSENT, BELOW, OUTSIDE, dice_of, figures_of, reference
+from benchmarks.frontier_figures import ABSENT, BELOW, NO_GAP, OUTSIDE, dice_of, figures_of, reference
 from benchmarks.frontier_study import REAL, Cell
 from fl_components.evaluation.scores import REGIONS
 
@@ -51,8 +51,17 @@ def test_shares_are_of_real_only_with_as_many_patients() -> None:
 def test_goals_take_the_best_cell_within_their_epsilon() -> None:
     goals = figures_of(CELLS, OWNERS)["goals"]
     assert [(goal["best"], goal["met"]) for goal in goals] == [("adapted", "met")] * 4
+    assert goals[1]["figure"]["estimate"] == pytest.approx(0.18)
+    assert goals[1]["goal"].endswith("simulator only")
+    freely = {**CELLS, OUTSIDE: measured(0.79)}  # the best at ε = 0 is what is to be beaten, whichever it is
+    assert [goal["met"] for goal in figures_of(freely, OWNERS)["goals"]] == ["met", "missed", "met", "missed"]
     worse = {**CELLS, GOOD: measured(0.5, True)}
     assert [goal["met"] for goal in figures_of(worse, OWNERS)["goals"]] == ["missed"] * 4
+
+
+def test_where_the_simulator_is_as_good_as_real_there_is_no_gap_to_close() -> None:
+    rows = figures_of({**CELLS, OUTSIDE: measured(0.8)}, OWNERS)["worth"]
+    assert next(row for row in rows if row["method"] == "adapted")["gap closed"] == NO_GAP
 
 
 def test_costs_are_of_the_cells_that_learn_and_state_the_largest_account() -> None:
