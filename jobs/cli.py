@@ -247,7 +247,7 @@ def ledger_show(
 @pretrain_app.command("embedding")
 def pretrain_embedding(
         seed: Annotated[int, typer.Option(min=0, help="Of the subjects, the first weights and every draw.")] = 0,
-        steps: Annotated[int, typer.Option(min=1, help="Of training, about 2 s each on one core.")] = 150,
+        steps: Annotated[int, typer.Option(min=1, help="Of training, about 2 s each on one core.")] = 450,
         weights: Annotated[Path, typer.Option("--output", help="The file to write.")] = Path("embedding.safetensors"),
         output: Output = Format.TEXT) -> None:
     """Train the audit's learned space: scans of one person near, of others far; from simulated subjects alone.
