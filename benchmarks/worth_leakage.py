@@ -31,7 +31,7 @@ from benchmarks.intervals import interval_of_mean
 from benchmarks.results import RESULTS, write_result
 from benchmarks.worth_leakage_cells import Bench
 from benchmarks.worth_leakage_picture import draw
-from benchmarks.worth_leakage_plan import QUICK, RECIPE, WHOLE, Cell, full_plan, quick_plan
+from benchmarks.worth_leakage_plan import BASELINES, QUICK, RECIPE, WHOLE, Cell, full_plan, quick_plan
 from fl_components.evaluation.compare import difference, mean_score
 from fl_components.evaluation.scores import REGIONS
 from jobs.output import Talk
@@ -121,7 +121,9 @@ def rows_of(found: Found, owners: np.ndarray) -> list[dict[str, Any]]:
         row["texture"] = interval_of_mean(np.array(measured["texture"])) if measured["texture"] else ABSENT
         row |= {test: attacks.get(test, ABSENT) for test in TESTS}
         row["n_holdout"] = attacks["T1"]["n_holdout"] if attacks else ABSENT
-        rows.append(row | {f"seconds_{part}": seconds for part, seconds in measured["seconds"].items()})
+        here = cell != RECIPE and cell not in BASELINES  # the recipe's was trained by the run
+        rows.append(row | {"seconds_training": measured["seconds"]["training"] if here else ABSENT,
+                           "seconds_all": measured["seconds"]["all"]})
     return rows
 
 
