@@ -21,6 +21,9 @@ from privacy_eval.errors import InputError
 _NVFLARES: Final = ("poc", "nvflare")
 """Folders of the run that NVFlare writes, and that nobody reads after a crash."""
 
+_SIMULATED: Final = "simulate_job"
+"""NVFlare's simulator calls every job so: there a ledger does not tell one from the next."""
+
 
 def unreadable(run: RunFolder) -> list[str]:
     """Files of the run that are not whole: one line each."""
@@ -43,11 +46,13 @@ def left_aside(run: RunFolder) -> int:
 def ledger_problems(run: RunFolder) -> list[str]:
     """What does not hold of the sites' ledgers, one line each.
 
-    Each must be intact; an update may be in it once a job and round, since that is how often it was sent; and whatever
-    the server counted must be in it, with the very losses that the server heard.
+    Each must be intact; an update may be in it once a job and round, since that is how often it was sent (in the
+    simulator, a round as often as there were jobs); and whatever the server counted must be in it, with the very losses
+    that the server heard.
     """
     problems = []
     curves = run.server.result("train").get("curves", ())  # none of a job that failed
+    jobs = len(read_json(run.training_file).get("jobs", ()))
     for name in run.study().sites:
         for record in ("ledger.jsonl", "wire.jsonl"):  # what its executor let leave, and what its wall saw leave
             problem = Ledger(run.site_folder(name) / record).verify()
@@ -55,7 +60,7 @@ def ledger_problems(run: RunFolder) -> list[str]:
         sent = _updates(run, name)
         often = Counter((entry["job"], entry["round"]) for entry in sent)
         problems += [f"{name}: round {number + 1} is {count} times in the ledger of one job"
-                     for (_, number), count in often.items() if count > 1]
+                     for (job, number), count in often.items() if count > (jobs if job == _SIMULATED else 1)]
         told = {(entry["round"] + 1, *_losses(entry["scalars"])) for entry in sent}
         problems += [f"{name}: the server counted round {row['round']}, the ledger has no such update"
                      for row in curves if row["site"] == name and (row["round"], *_losses(row)) not in told]

@@ -83,6 +83,15 @@ def test_a_round_sent_in_two_jobs_is_told_and_one_sent_twice_in_a_job_is_a_probl
     assert ledger_problems(twice) == [f"{VICTIM}: round 2 is 2 times in the ledger of one job"]
 
 
+def test_in_the_simulator_a_round_may_be_sent_as_often_as_there_were_jobs(tmp_path: Path) -> None:
+    name = "simulate_job"
+    run = finished(tmp_path / "run", [(name, 0), (name, 1), (name, 1)])
+    write_json(run.training_file, {"training": TRAINING, "jobs": [{}, {}]})
+    assert ledger_problems(run) == []
+    write_json(run.training_file, {"training": TRAINING, "jobs": [{}]})
+    assert ledger_problems(run) == [f"{VICTIM}: round 2 is 2 times in the ledger of one job"]
+
+
 def test_an_update_that_counted_must_be_in_the_ledger_as_it_was(tmp_path: Path) -> None:
     run = finished(tmp_path / "run", [("a", 0)])
     assert ledger_problems(run) == [f"{VICTIM}: the server counted round 2, the ledger has no such update"]
