@@ -8,6 +8,7 @@ from brats_case import lps_affine, rewrite, truth_on, write_case
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fl_components.cohort.labelling import Labels
 from fl_components.cohort.layout import read_scan
 from fl_components.cohort.prepare import (
     _antialiasing_sigma,
@@ -31,7 +32,8 @@ def dice(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def test_phantom_comes_out_where_and_what_it_is(tmp_path: Path) -> None:
-    subject = prepare_case(write_case(tmp_path), "brats2020", GRID)
+    balls = Labels("mixture")  # the labeller knows brains, and a phantom of balls is none
+    subject = prepare_case(write_case(tmp_path), "brats2020", GRID, balls)
     truth = truth_on(GRID.shape, GRID.affine)
     assert dice(subject.labels > 0, truth > 0) > 0.98
     for label in np.unique(truth)[1:]:
