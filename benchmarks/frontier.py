@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +22,9 @@ import torch
 from benchmarks.frontier_cells import Bench
 from benchmarks.frontier_figures import Measured, figures_of
 from benchmarks.frontier_picture import FOLDER, draw
-from benchmarks.frontier_study import QUICK, REAL, WHOLE, Cell, full_plan, quick_plan
+from benchmarks.frontier_study import QUICK, REAL, WHOLE, full_plan, quick_plan
 from benchmarks.hospitals import run_benchmark
+from benchmarks.kept_cells import measure_all
 from benchmarks.results import RESULTS, write_result
 from jobs.output import Talk
 from privacy_eval.errors import InputError
@@ -52,17 +51,6 @@ def measure(arguments: argparse.Namespace) -> int:
     found = measure_all(bench, plan, arguments.cells, arguments.minutes)
     tell(bench, found, len(plan), "frontier_quick" if quick else "frontier")
     return 0
-
-
-def measure_all(bench: Bench, plan: Sequence[Cell], words: Sequence[str], minutes: float | None) -> Measured:
-    """The plan's cells that are kept, wanted and begun in time."""
-    found, started = {}, time.monotonic()
-    for cell in plan:
-        late = minutes is not None and time.monotonic() - started >= 60 * minutes
-        wanted = not late and (not words or any(word in cell.name for word in words))
-        if wanted or bench.kept(cell) is not None:
-            found[cell] = bench.measure(cell)
-    return found
 
 
 def tell(bench: Bench, found: Measured, planned: int, name: str, results: Path = RESULTS,

@@ -33,7 +33,6 @@ def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         _panel(axes, rows, region)
     figure.axes[0].set_ylabel("Dice, synthetic only ÷ real only")
     figure.legend(*figure.axes[0].get_legend_handles_labels(), fontsize=7, frameon=False, loc="outside right center")
-    path.parent.mkdir(parents=True, exist_ok=True)
     replace_durably(path, lambda partial: figure.savefig(partial, format="png", dpi=130, metadata={"Software": None}))
 
 

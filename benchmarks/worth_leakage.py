@@ -16,8 +16,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +27,7 @@ from benchmarks.frontier_figures import ABSENT, dice_of
 from benchmarks.frontier_picture import FOLDER
 from benchmarks.hospitals import all_simulated, run_benchmark, run_parser
 from benchmarks.intervals import interval_of_mean
+from benchmarks.kept_cells import measure_all
 from benchmarks.results import RESULTS, write_result
 from benchmarks.worth_leakage_cells import Bench
 from benchmarks.worth_leakage_picture import draw
@@ -68,17 +68,6 @@ def measure(arguments: argparse.Namespace) -> int:
     found = measure_all(bench, plan, arguments.cells, arguments.minutes)
     tell(bench, found, len(plan), "worth_leakage_quick" if arguments.quick else "worth_leakage")
     return 0
-
-
-def measure_all(bench: Bench, plan: Sequence[Cell], words: Sequence[str], minutes: float | None) -> Found:
-    """The plan's cells that are kept, wanted and begun in time."""
-    found, started = {}, time.monotonic()
-    for cell in plan:
-        late = minutes is not None and time.monotonic() - started >= 60 * minutes
-        wanted = not late and (not words or any(word in cell.name for word in words))
-        if wanted or bench.kept(cell) is not None:
-            found[cell] = bench.measure(cell)
-    return found
 
 
 def tell(bench: Bench, found: Found, planned: int, name: str, results: Path = RESULTS, pictures: Path = FOLDER) -> None:

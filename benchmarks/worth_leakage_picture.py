@@ -35,7 +35,6 @@ def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     figure.axes[0].set_xlim(min(0.38, low), max(0.75, high))
     figure.axes[0].set_ylabel("Dice, trained on synthetic images alone (mean of 3 regions)", fontsize=8)
     figure.axes[0].legend(fontsize=7, frameon=False, loc="lower right")
-    path.parent.mkdir(parents=True, exist_ok=True)
     replace_durably(path, lambda partial: figure.savefig(partial, format="png", dpi=130, metadata={"Software": None}))
 
 

@@ -73,7 +73,7 @@ class Cohort:
         for case in cases:
             if cached_findings(folder, case, site.data, study.grid) is None:
                 raise InputError(f"{folder / case.name}.npz: missing, or made from other files, for another grid or "
-                                 "labelled otherwise than now; prepare the cohort again")
+                                 "labelled otherwise than now; prepare the cohort again ('fedsynth cohort check')")
         return cls(site.name, folder, split, people(cases))
 
     @property

@@ -13,10 +13,11 @@ from small_run import CONTRAST
 
 from benchmarks import frontier_cells, frontier_study
 from benchmarks.alone import Cost
-from benchmarks.frontier import measure_all, tell
+from benchmarks.frontier import tell
 from benchmarks.frontier_cells import Bench, contrast_error
 from benchmarks.frontier_study import NOTHING, REAL, Cell, Sizes, study_of
 from benchmarks.frontier_training import LEAST_NOISE, Learned, learn
+from benchmarks.kept_cells import measure_all
 from benchmarks.results import read_result
 from fl_components.anatomy.sampler import AnatomySampler
 from fl_components.client import private_rounds

@@ -11,10 +11,11 @@ from safetensors.numpy import save_file
 from small_run import CONTRAST, prepare_run, write_run
 
 from benchmarks.hospitals import pooled
+from benchmarks.kept_cells import measure_all
 from benchmarks.layouts import TABLES
 from benchmarks.results import read_result
 from benchmarks.tables import render
-from benchmarks.worth_leakage import measure_all, tell
+from benchmarks.worth_leakage import tell
 from benchmarks.worth_leakage_cells import Bench
 from benchmarks.worth_leakage_picture import draw
 from benchmarks.worth_leakage_plan import BASELINES, LOOKUP, REAL, RECIPE, Cell, Sizes, full_plan, quick_plan, study_of

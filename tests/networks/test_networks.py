@@ -13,6 +13,7 @@ from fl_components.networks.conditions import one_hot, paint, paint_softly
 from fl_components.networks.generator import draw_noise
 from fl_components.networks.weights import load_weights, weights_of
 from fl_components.study import Study
+from privacy_eval.errors import InputError
 
 STUDY = Study.parse(small_study(), "test")
 SHAPE = (10, 12, 9)  # odd sizes: a skip must still fit
@@ -90,8 +91,12 @@ def test_weights_round_trip_and_match_their_declaration() -> None:
     doubled = {name: 2 * value for name, value in weights.items()}
     loaded = weights_of(load_weights(build_generator(STUDY), doubled))
     assert all(np.array_equal(loaded[name], doubled[name]) for name in doubled)
-    with pytest.raises(RuntimeError, match="Missing key"):
+    with pytest.raises(InputError, match=r"^weights for Generator: found \S+ missing, expected \(.*train again[^\n]*$"):
         load_weights(build_generator(STUDY), {"head.bias": weights["head.bias"]})
+    with pytest.raises(InputError, match=r"found head.bias \(4,\), expected \(16,\)"):
+        load_weights(build_generator(STUDY), weights | {"head.bias": np.zeros(4, np.float32)})
+    with pytest.raises(InputError, match=r"found more \(1,\), expected none"):
+        load_weights(build_generator(STUDY), weights | {"more": np.zeros(1, np.float32)})
 
 
 def test_soft_painting_keeps_flat_tissue_and_averages_a_border() -> None:
