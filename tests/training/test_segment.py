@@ -57,7 +57,7 @@ def test_a_round_starts_from_the_weights_it_is_given() -> None:
 
 def test_weights_of_another_architecture_are_refused() -> None:
     weights = weights_of(train("segresnet", Stage(1)))
-    with pytest.raises(InputError, match="weights for .*of another study"):
+    with pytest.raises(InputError, match=r"weights for .*of another study"):
         load_weights(train("pix2pix", Stage(1)), weights)
 
 
