@@ -28,7 +28,7 @@ from fl_components.evaluation.realism.answer import FRECHETS, SIMILAR_REAL, SIMI
 from fl_components.evaluation.realism.description import Description
 from fl_components.evaluation.realism.resampling import jackknife
 from fl_components.evaluation.realism.site import compare_sets
-from fl_components.evaluation.scores import REGIONS, score_subjects
+from fl_components.evaluation.scores import score_subjects
 from fl_components.evaluation.training_sets import TRAINING_SETS, phase_batches, synthetic_subjects
 from fl_components.json_file import read_json, write_json
 from fl_components.networks.build import build_generator
@@ -38,6 +38,7 @@ from fl_components.networks.render import render
 from fl_components.networks.weights import load_weights
 from fl_components.study import Study
 from fl_components.training.segment import Stage, train_segmenter
+from fl_components.vocabulary import REGIONS
 from jobs.output import Talk
 from privacy_eval.spaces.images import ImageSet
 from privacy_eval.spaces.voxels import VoxelSpace

@@ -13,7 +13,7 @@ from scipy.stats import DegenerateDataWarning
 from benchmarks.frontier_cells import GROUPS
 from benchmarks.frontier_study import GENERATOR, NOTHING, REAL, SIMULATOR, Cell
 from fl_components.evaluation.compare import difference, mean_score, ratio
-from fl_components.evaluation.scores import REGIONS
+from fl_components.vocabulary import REGIONS
 
 Measured = Mapping[Cell, Mapping[str, Any]]
 """What `Bench.measure` found, by cell."""

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.frontier_study import GENERATOR, LOOKUP, REAL, SIMULATOR
 from fl_components.durable import replace_durably
-from fl_components.evaluation.scores import REGIONS
+from fl_components.vocabulary import REGIONS
 
 FOLDER: Final = Path(__file__).parent.parent / "docs" / "images"
 _ACROSS: Final = ("0", "1", "3", "8", "∞")

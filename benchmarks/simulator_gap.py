@@ -34,12 +34,13 @@ from fl_components.anatomy.sampler import AnatomySampler
 from fl_components.client.train_executor import summarise_contrast
 from fl_components.cohort.subject import Subject
 from fl_components.evaluation.public_images import public_subject
-from fl_components.evaluation.scores import REGIONS, score_subjects
+from fl_components.evaluation.scores import score_subjects
 from fl_components.networks.precision import choose_precision
 from fl_components.server.population import ContrastPopulation
 from fl_components.study import Augmentation, Grid, Study
 from fl_components.training.batch import Batch, collate, shuffled_batches
 from fl_components.training.segment import Stage, train_segmenter
+from fl_components.vocabulary import REGIONS
 from jobs.output import Talk
 from jobs.run_folder import RunFolder
 from privacy_eval.errors import InputError

@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks.hospitals import Hospitals, pooled
 from benchmarks.utility_images import BAD, BASELINES, RELEASE, SEPARATING, Images
 from fl_components.evaluation.original import Original
-from fl_components.evaluation.scores import MEASURES, REGIONS, Scores, score_subjects
+from fl_components.evaluation.scores import MEASURES, Scores, score_subjects
 from fl_components.evaluation.training_sets import TRAINING_SETS, TrainingSet, phase_batches, phase_steps
 from fl_components.json_file import read_json, write_json
 from fl_components.networks.precision import choose_precision
@@ -24,6 +24,7 @@ from fl_components.networks.segmenter import ARCHITECTURES, Architecture
 from fl_components.networks.weights import weights_of
 from fl_components.study import Augmentation, Study
 from fl_components.training.segment import RATE, Stage, train_segmenter
+from fl_components.vocabulary import REGIONS
 
 CENTRAL: Final = "central"
 REAL_SETS: Final[tuple[TrainingSet, ...]] = ("real", "10 % real")

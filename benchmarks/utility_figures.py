@@ -10,7 +10,8 @@ import numpy as np
 from benchmarks.utility_cells import CENTRAL, NONE, Cell, rows_of
 from benchmarks.utility_images import BAD, RELEASE, SEPARATING
 from fl_components.evaluation.compare import Interval, difference, mean_score, over_seeds
-from fl_components.evaluation.scores import REGIONS, Measure, Scores
+from fl_components.evaluation.scores import Measure, Scores
+from fl_components.vocabulary import REGIONS
 from privacy_eval.errors import InputError
 
 FEDERATED: Final = "federated"

@@ -11,8 +11,8 @@ from benchmarks.utility_cells import CENTRAL, NONE, Cell
 from benchmarks.utility_figures import ABSENT, FEDERATED, Table
 from benchmarks.utility_images import BAD, BASELINES, RELEASE
 from fl_components.evaluation.compare import difference, ratio
-from fl_components.evaluation.scores import REGIONS
 from fl_components.evaluation.training_sets import TrainingSet
+from fl_components.vocabulary import REGIONS
 
 NOT_MEASURED: Final = "not measured"
 SHARES: Final = {"whole tumour": 0.97, "enhancing": 0.95}

@@ -33,7 +33,7 @@ from benchmarks.worth_leakage_cells import Bench
 from benchmarks.worth_leakage_picture import draw
 from benchmarks.worth_leakage_plan import BASELINES, QUICK, RECIPE, WHOLE, Cell, full_plan, quick_plan
 from fl_components.evaluation.compare import difference, mean_score
-from fl_components.evaluation.scores import REGIONS
+from fl_components.vocabulary import REGIONS
 from jobs.output import Talk
 from privacy_eval.errors import InputError
 

@@ -22,7 +22,6 @@ from fl_components.client.training_seed import training_seed
 from fl_components.cohort.subject import Subject
 from fl_components.contrast import paint
 from fl_components.evaluation.admissible import released_volumes, require_disjoint, require_tests
-from fl_components.evaluation.scores import REGIONS
 from fl_components.evaluation.training_sets import synthetic_subjects
 from fl_components.json_file import read_json, write_json
 from fl_components.networks.build import build_generator
@@ -33,6 +32,7 @@ from fl_components.server.population import ContrastPopulation
 from fl_components.server.synthesize import public_subjects, released_look
 from fl_components.study import Study
 from fl_components.training.local import LocalTrainer
+from fl_components.vocabulary import REGIONS
 from jobs.output import Talk
 from jobs.run_folder import RunFolder
 from jobs.utility import train_and_score

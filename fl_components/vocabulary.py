@@ -29,6 +29,8 @@ N_TISSUES: Final = N_LABELS - 1
 HEALTHY: Final = (CSF, GREY_MATTER, WHITE_MATTER)
 TUMOUR: Final = (NECROTIC, OEDEMA, ENHANCING)
 """Whole tumour; its core is NECROTIC and ENHANCING."""
+REGIONS: Final = {"whole tumour": TUMOUR, "core": (NECROTIC, ENHANCING), "enhancing": (ENHANCING,)}
+"""BraTS's three regions, each within the one before."""
 
 BRATS_2020: Final = {1: NECROTIC, 2: OEDEMA, 4: ENHANCING}
 """BraTS up to 2022: label 4 is the enhancing tumour (from 2024 on 4 means a resection cavity)."""

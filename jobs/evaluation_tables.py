@@ -8,7 +8,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from fl_components.evaluation.scores import REGIONS
+from fl_components.vocabulary import REGIONS
 from jobs.output import Talk
 
 Row = Mapping[str, Any]

@@ -20,7 +20,7 @@ from fl_components.evaluation.admissible import released_volumes, require_disjoi
 from fl_components.evaluation.compare import difference, mean_score
 from fl_components.evaluation.public_images import public_subject
 from fl_components.evaluation.realism.bad import painted
-from fl_components.evaluation.scores import REGIONS, Scores, score_subjects
+from fl_components.evaluation.scores import Scores, score_subjects
 from fl_components.evaluation.training_sets import Phase, phase_batches, synthetic_subjects
 from fl_components.json_file import read_json, write_json
 from fl_components.networks.precision import choose_precision
@@ -28,6 +28,7 @@ from fl_components.server.population import ContrastPopulation
 from fl_components.server.release_manifest import release_digest
 from fl_components.study import Augmentation, Study
 from fl_components.training.segment import Stage, train_segmenter
+from fl_components.vocabulary import REGIONS
 from jobs.output import Advance, Talk
 from jobs.run_folder import RunFolder
 from privacy_eval.report import Table

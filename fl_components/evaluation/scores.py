@@ -15,12 +15,9 @@ from torch import nn
 from fl_components.cohort.subject import Subject
 from fl_components.evaluation.original import Original
 from fl_components.networks.precision import Precision
-from fl_components.networks.segmenter import CLASSES
+from fl_components.networks.segmenter import labels_found
 from fl_components.study import Grid
-from fl_components.vocabulary import ENHANCING, NECROTIC, TUMOUR
-
-REGIONS: Final = {"whole tumour": TUMOUR, "core": (NECROTIC, ENHANCING), "enhancing": (ENHANCING,)}
-"""BraTS's three regions."""
+from fl_components.vocabulary import REGIONS, TUMOUR
 
 Measure = Literal["dice", "hd95"]
 MEASURES: Final[tuple[Measure, ...]] = ("dice", "hd95")
@@ -62,8 +59,7 @@ def segment(network: nn.Module, images: np.ndarray, precision: Precision) -> np.
     """The tumour labels (X, Y, Z) uint8 that a segmenter finds in (4, X, Y, Z) images; 0 elsewhere."""
     with precision.autocast():
         scores = network(precision.lay_out(torch.from_numpy(images[None])))
-    found: np.ndarray = np.array(CLASSES, np.uint8)[scores[0].float().argmax(dim=0).cpu().numpy()]
-    return found
+    return labels_found(scores[0])
 
 
 def score_subjects(network: nn.Module, subjects: Iterable[Subject], grid: Grid, precision: Precision,

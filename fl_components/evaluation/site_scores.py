@@ -8,7 +8,8 @@ from typing import Final, Literal
 import numpy as np
 
 from fl_components.evaluation.compare import Moments, over_seeds
-from fl_components.evaluation.scores import MEASURES, REGIONS, Measure, Scores
+from fl_components.evaluation.scores import MEASURES, Measure, Scores
+from fl_components.vocabulary import REGIONS
 
 Kind = Literal["score", "difference"]
 KINDS: Final[tuple[Kind, ...]] = ("score", "difference")

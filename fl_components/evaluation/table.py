@@ -9,9 +9,10 @@ from fl_components.evaluation.anatomies import ANATOMY_NUMBERS
 from fl_components.evaluation.arms import Arm
 from fl_components.evaluation.compare import CONFIDENCE, Moments, combine
 from fl_components.evaluation.realism.answer import combine_realism
-from fl_components.evaluation.scores import MEASURES, REGIONS, Measure
+from fl_components.evaluation.scores import MEASURES, Measure
 from fl_components.evaluation.site_scores import KINDS, Kind, moments_of
 from fl_components.evaluation.worth import anatomy_statistics, realism_of
+from fl_components.vocabulary import REGIONS
 from privacy_eval.statistics.ranks import stratified_auc
 
 Scalars = Mapping[str, Mapping[str, float]]

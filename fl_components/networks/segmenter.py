@@ -1,22 +1,27 @@
-"""The segmenters that tell what images are worth: four sequences to rest, necrotic core, oedema, enhancing tumour."""
+"""The segmenters that tell what images are worth: four sequences to BraTS's three regions of a tumour.
+
+A network says of each region whether a voxel is in it, as the winners of BraTS do (Jiang et al. 2020, Isensee et al.
+2021, arXiv 2011.00848): the regions are what is scored, and each is several times larger than the rarest class in it.
+"""
 
 from __future__ import annotations
 
 from typing import Final, Literal, get_args
 
+import numpy as np
 import torch
 from monai.networks.nets import PatchDiscriminator, SegResNet, UNet
 from torch import nn
 from torch.nn import functional as F
 
-from fl_components.vocabulary import SEQUENCES, TUMOUR
+from fl_components.vocabulary import ENHANCING, NECROTIC, OEDEMA, REGIONS, SEQUENCES
 
 Architecture = Literal["segresnet", "pix2pix"]
 """MONAI's SegResNet, or a U-Net that is trained against a patch discriminator, as pix2pix is."""
 ARCHITECTURES: Final[tuple[Architecture, ...]] = get_args(Architecture)
 
-CLASSES: Final = (0, *TUMOUR)
-"""Anatomy label of each of a segmenter's classes; class 0 is everything that is not tumour."""
+_INNERMOST: Final = {"whole tumour": OEDEMA, "core": NECROTIC, "enhancing": ENHANCING}
+"""Anatomy label of a voxel by the last of the regions that it is in."""
 
 _DIVISOR: Final = 8
 _NORM: Final = ("INSTANCE", {"affine": True})
@@ -30,7 +35,7 @@ class Padded(nn.Module):
         self.network = network
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """(B, 4, X, Y, Z) in [0, 1] to (B, 4, X, Y, Z) scores of `CLASSES`."""
+        """(B, 4, X, Y, Z) in [0, 1] to (B, 3, X, Y, Z) scores of `REGIONS`."""
         shape = images.shape[2:]
         # At least two voxels a side at the coarsest level, or there is nothing to normalise by.
         padding = [amount for length in reversed(shape)
@@ -40,7 +45,8 @@ class Padded(nn.Module):
 
 
 def build_segmenter(architecture: Architecture, seed: int) -> nn.Module:
-    """An untrained segmenter, the same for the same seed: (B, 4, X, Y, Z) images to as many scores of `CLASSES`.
+    """An untrained segmenter, the same for the same seed: (B, 4, X, Y, Z) images to scores of `REGIONS`, above 0 where
+    a voxel is rather in the region than not.
 
     "segresnet" is MONAI's SegResNet (Myronenko 2018, arXiv 1810.11654) in its smallest form, "pix2pix" a U-Net with
     skips (Isola et al. 2017, arXiv 1611.07004; Shin et al. 2018, arXiv 1807.10225, used it in 3D for MRI → label). Both
@@ -51,24 +57,42 @@ def build_segmenter(architecture: Architecture, seed: int) -> nn.Module:
         torch.manual_seed(seed)
         if architecture == "segresnet":
             return Padded(SegResNet(
-                init_filters=8, in_channels=len(SEQUENCES), out_channels=len(CLASSES), blocks_down=(1, 1, 1),
+                init_filters=8, in_channels=len(SEQUENCES), out_channels=len(REGIONS), blocks_down=(1, 1, 1),
                 blocks_up=(1, 1), norm=_NORM))
         return Padded(UNet(
-            spatial_dims=3, in_channels=len(SEQUENCES), out_channels=len(CLASSES), channels=(8, 16, 32, 64),
+            spatial_dims=3, in_channels=len(SEQUENCES), out_channels=len(REGIONS), channels=(8, 16, 32, 64),
             strides=(1, 2, 2), act="LEAKYRELU", norm=_NORM))
 
 
 def build_critic(seed: int) -> nn.Module:
-    """pix2pix's discriminator: (B, 8, X, Y, Z), images and class probabilities, to scores of patches, high for real.
+    """pix2pix's discriminator: (B, 7, X, Y, Z), images and probabilities of regions, to scores of patches.
 
-    It has seen scans and their masks: like the GAN's discriminator it never leaves its site.
+    Scores are high for real ones. It has seen scans and their masks: like the GAN's discriminator it never leaves its site.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         critic = PatchDiscriminator(
-            spatial_dims=3, channels=8, in_channels=len(SEQUENCES) + len(CLASSES), out_channels=1, num_layers_d=2,
+            spatial_dims=3, channels=8, in_channels=len(SEQUENCES) + len(REGIONS), out_channels=1, num_layers_d=2,
             norm=_NORM)
         for module in critic.modules():
             if isinstance(module, nn.Conv3d):  # MONAI starts at N(0, .02), from which a short training never leaves
                 module.reset_parameters()
         return critic
+
+
+def memberships(labels: torch.Tensor) -> torch.Tensor:
+    """(B, X, Y, Z) int64 anatomy labels to (B, 3, X, Y, Z) float32, 1 where a voxel is in a region."""
+    return torch.stack([torch.isin(labels, torch.tensor(region)) for region in REGIONS.values()], dim=1).float()
+
+
+def labels_found(scores: torch.Tensor) -> np.ndarray:
+    """(3, X, Y, Z) scores to (X, Y, Z) uint8 anatomy labels of the tumour, 0 elsewhere.
+
+    A region counts only within the one before: a voxel of "enhancing" that is in no core is none.
+    """
+    found = np.zeros(scores.shape[1:], np.uint8)
+    inside = np.ones(scores.shape[1:], bool)
+    for score, label in zip(scores.float().cpu().numpy(), (_INNERMOST[name] for name in REGIONS), strict=True):
+        inside &= score > 0
+        found[inside] = label
+    return found

@@ -29,10 +29,35 @@ def augment(batch: Batch, settings: Augmentation, grid: Grid, rng: torch.Generat
     Returns:
         A new batch; images stay 0 wherever the warped anatomy is background.
     """
-    sampling = _random_warp(len(batch.labels), settings, grid, rng, window or Window.whole(grid))
+    return _jitter_contrast(_warped(batch, settings, grid, rng, window or Window.whole(grid)), settings, rng)
+
+
+def as_another_scan(batch: Batch, settings: Augmentation, grid: Grid, rng: torch.Generator) -> Batch:
+    """One random warp, then every sequence brighter or darker and in more or less contrast: what a segmenter learns on.
+
+    Tissues are not shifted against one another as in `augment`: where a label ended, that would leave a step in the
+    image that no scan has, and a segmenter would look for it.
+
+    Args:
+        batch: subjects on the study grid, on the CPU.
+        settings: strengths; an offset is drawn with SD `contrast_jitter`, a gain with twice that around 1.
+        grid: gives the millimetres of a voxel.
+        rng: source of every draw.
+
+    Returns:
+        A new batch, its contrast not changed with the images.
+    """
+    warped = _warped(batch, settings, grid, rng, Window.whole(grid))
+    gain, offset = settings.contrast_jitter * torch.randn(2, *warped.images.shape[:2], 1, 1, 1, generator=rng)
+    images = (warped.images * (1 + 2 * gain) + offset).clamp(0, 1) * (warped.labels > 0)[:, None]
+    return warped._replace(images=images)
+
+
+def _warped(batch: Batch, settings: Augmentation, grid: Grid, rng: torch.Generator, window: Window) -> Batch:
+    sampling = _random_warp(len(batch.labels), settings, grid, rng, window)
     images = F.grid_sample(batch.images, sampling, align_corners=True, padding_mode="zeros")
     labels = F.grid_sample(batch.labels[:, None].float(), sampling, mode="nearest", align_corners=True)[:, 0].long()
-    return _jitter_contrast(Batch(images * (labels > 0)[:, None], labels, batch.contrast), settings, rng)
+    return Batch(images * (labels > 0)[:, None], labels, batch.contrast)
 
 
 def _random_warp(count: int, settings: Augmentation, grid: Grid, rng: torch.Generator,

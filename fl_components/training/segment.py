@@ -10,22 +10,22 @@ from typing import Final
 
 import numpy as np
 import torch
-from monai.losses import DiceCELoss, PatchAdversarialLoss
+from monai.losses import DiceLoss, PatchAdversarialLoss
 from torch import nn
+from torch.nn import functional as F
 
 from fl_components.networks.precision import Precision
-from fl_components.networks.segmenter import CLASSES, Architecture, build_critic, build_segmenter
+from fl_components.networks.segmenter import Architecture, build_critic, build_segmenter, memberships
 from fl_components.networks.weights import Weights, load_weights
 from fl_components.study import Augmentation, Grid
-from fl_components.training.augment import augment
+from fl_components.training.augment import as_another_scan
 from fl_components.training.batch import Batch
-from fl_components.vocabulary import N_LABELS, TUMOUR
 
 RATE: Final = 4e-3
 """Highest learning rate of AdamW."""
-CLASS_OF_LABEL: Final = tuple(CLASSES.index(label) if label in TUMOUR else 0 for label in range(N_LABELS))
-_WEIGHTS: Final = (1.0, 5.0, 10.0, 20.0)
-"""Of the classes in the loss, roughly as they are rare; without them a short training learns the whole tumour alone."""
+_LARGEST_GRADIENT: Final = 1.0
+"""L2 norm to which a step's gradient is scaled down. Without it one step in some hundred empties all regions, after
+which the Dice loss has no gradient to bring them back."""
 _RISE: Final = 0.3
 """Share of the steps over which the learning rate rises; then it falls. Both along a cosine, as in one-cycle."""
 _LOWEST: Final = 0.04
@@ -67,14 +67,14 @@ def train_segmenter(architecture: Architecture, batches: Iterator[Batch], stage:
                     critic: nn.Module | None = None) -> nn.Module:
     """Train a segmenter, or go on training one; the same arguments give the same weights on the same machine.
 
-    The loss is the sum of Dice loss and cross entropy; of "pix2pix" also the conditional adversarial loss (least
-    squares) against a patch discriminator that sees images and class probabilities.
+    The loss is the sum of Dice loss and cross entropy of each region; of "pix2pix" also the conditional adversarial
+    loss (least squares) against a patch discriminator that sees images and probabilities of regions.
 
     Args:
         architecture: of the segmenter.
         batches: endless training data.
         stage: the steps, and where in a longer training they are.
-        augmentation: as in the GAN's training; none if None.
+        augmentation: warps as in the GAN's training, and every sequence brighter or darker; none if None.
         grid: of the images.
         precision: where and in which format to run.
         seed: of the network's start, the critic's and the augmentation.
@@ -92,7 +92,7 @@ def train_segmenter(architecture: Architecture, batches: Iterator[Batch], stage:
     rng = torch.Generator().manual_seed(int(np.random.default_rng([seed, stage.round_number]).integers(2**62)))
     for done, batch in enumerate(islice(batches, stage.steps), 1):
         if augmentation is not None:
-            batch = augment(batch, augmentation, grid, rng)
+            batch = as_another_scan(batch, augmentation, grid, rng)
         trainer.step(batch, stage.rate_at(done - 1))
         if on_step is not None:
             on_step(done)
@@ -111,8 +111,7 @@ class _Trainer:
     def __init__(self, network: nn.Module, precision: Precision, critic: nn.Module | None) -> None:
         self.network, self.precision, self.critic = network, precision, critic
         self.optimiser = torch.optim.AdamW(network.parameters(), RATE)
-        self.loss_of = DiceCELoss(include_background=False, to_onehot_y=True, softmax=True,
-                                  weight=torch.tensor(_WEIGHTS, device=precision.device))
+        self.dice_loss = DiceLoss(sigmoid=True, batch=True)
         self.adversarial = PatchAdversarialLoss(criterion="least_squares")
         if critic is not None:
             self.critic_optimiser = torch.optim.Adam(critic.parameters(), _CRITIC_RATE, (0.5, 0.999))
@@ -121,22 +120,21 @@ class _Trainer:
         """One update of the network, and before it of the critic."""
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        classes = torch.tensor(CLASS_OF_LABEL)[batch.labels].to(self.precision.device)
+        truth = memberships(batch.labels).to(self.precision.device)
         images = self.precision.lay_out(batch.images)
         with self.precision.autocast():
-            scores = self.network(images)
-        loss = self.loss_of(scores.float(), classes[:, None])
+            scores = self.network(images).float()
+        loss = self.dice_loss(scores, truth) + F.binary_cross_entropy_with_logits(scores, truth)
         if self.critic is not None:
-            loss = loss + _ADVERSARIAL * self._against(self.critic, images, scores.float().softmax(dim=1), classes)
+            loss = loss + _ADVERSARIAL * self._against(self.critic, images, scores.sigmoid(), truth)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), _LARGEST_GRADIENT)
         self.optimiser.step()
 
     def _against(self, critic: nn.Module, images: torch.Tensor, found: torch.Tensor,
-                 classes: torch.Tensor) -> torch.Tensor:
+                 truth: torch.Tensor) -> torch.Tensor:
         """Update the critic, then the adversarial loss of what was found."""
-        truth = nn.functional.one_hot(classes, len(CLASSES)).movedim(-1, 1).to(found.dtype)
-
         def judge(segmentation: torch.Tensor) -> torch.Tensor:
             with self.precision.autocast():
                 judged: torch.Tensor = critic(torch.cat([images, segmentation], dim=1))[-1]

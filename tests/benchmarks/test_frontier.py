@@ -23,13 +23,13 @@ from fl_components.anatomy.sampler import AnatomySampler
 from fl_components.client import private_rounds
 from fl_components.cohort.subject import Subject
 from fl_components.contrast import Contrast, paint
-from fl_components.evaluation.scores import REGIONS
 from fl_components.guard.ledger import Ledger
 from fl_components.networks.build import build_generator
 from fl_components.networks.weights import weights_of
 from fl_components.study import Study
 from fl_components.training.private.accounting import epsilon_spent
 from fl_components.training.private.plan import plan_of
+from fl_components.vocabulary import REGIONS
 
 SIZES = Sizes(patients=(5,), holdout=5, tests=5, volumes=6, rounds=2, local_steps=1, empirical_steps=2,
               segmenter_steps=4, seeds=1)

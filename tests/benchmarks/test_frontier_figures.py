@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.frontier_figures import ABSENT, BELOW, NO_GAP, OUTSIDE, dice_of, figures_of, reference
 from benchmarks.frontier_study import REAL, Cell
-from fl_components.evaluation.scores import REGIONS
+from fl_components.vocabulary import REGIONS
 
 N = 12
 OWNERS = np.repeat(["north", "south"], N // 2)

@@ -13,10 +13,10 @@ from benchmarks.simulator_gap import HOSPITALS, PUBLIC, public_batches, summaris
 from fl_components.anatomy.sampler import AnatomySampler
 from fl_components.contrast import paint
 from fl_components.evaluation.public_images import public_subject
-from fl_components.evaluation.scores import REGIONS
 from fl_components.server.population import ContrastPopulation
 from fl_components.study import Study
 from fl_components.training.batch import collate
+from fl_components.vocabulary import REGIONS
 from privacy_eval.errors import InputError
 
 STUDY = Study.parse(small_study(), "test")

@@ -11,7 +11,7 @@ from benchmarks import quality, simulator_gap
 from benchmarks.layouts import TABLES
 from benchmarks.results import write_result
 from benchmarks.tables import ROOT, pages, render, rewrite
-from fl_components.evaluation.scores import REGIONS
+from fl_components.vocabulary import REGIONS
 from privacy_eval.errors import InputError
 
 

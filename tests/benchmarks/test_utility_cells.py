@@ -15,11 +15,11 @@ from benchmarks import utility_cells
 from benchmarks.utility_cells import CENTRAL, NONE, Bench, Cell, full_plan, quick_plan, rows_of
 from benchmarks.utility_images import BAD, BASELINES, RELEASE, SEPARATING
 from fl_components.cohort.subject import Subject
-from fl_components.evaluation.scores import REGIONS
 from fl_components.evaluation.training_sets import TRAINING_SETS, Phase, TrainingSet
 from fl_components.networks.segmenter import ARCHITECTURES
 from fl_components.study import Study
 from fl_components.training.batch import Batch
+from fl_components.vocabulary import REGIONS
 
 STUDY = Study.parse(small_study(grid={"shape": list(GRID.shape), "spacing_mm": GRID.spacing_mm}), "test")
 CELL = Cell(CENTRAL, NONE, "real", True, "segresnet", 0)

@@ -10,7 +10,8 @@ from benchmarks.utility_cells import CENTRAL, NONE, Cell, full_plan
 from benchmarks.utility_figures import ABSENT, FEDERATED, Table, figures_of
 from benchmarks.utility_goals import NOT_MEASURED, goals_of
 from benchmarks.utility_images import BAD, BASELINES, RELEASE
-from fl_components.evaluation.scores import REGIONS, Scores
+from fl_components.evaluation.scores import Scores
+from fl_components.vocabulary import REGIONS
 
 SITES = ("north", "south")
 OWNERS = np.repeat(["north", "south", "far"], [8, 4, 3])

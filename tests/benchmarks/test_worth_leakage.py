@@ -22,13 +22,13 @@ from benchmarks.worth_leakage_plan import BASELINES, LOOKUP, REAL, RECIPE, Cell,
 from fl_components.anatomy.sampler import AnatomySampler
 from fl_components.client.training_seed import training_seed
 from fl_components.contrast import Contrast, paint
-from fl_components.evaluation.scores import REGIONS
 from fl_components.json_file import write_json
 from fl_components.networks.build import build_generator
 from fl_components.networks.weights import weights_of
 from fl_components.server.release import ReleaseMetadata, ReleaseWriter
 from fl_components.study import Study
 from fl_components.training.local import LocalTrainer
+from fl_components.vocabulary import REGIONS
 from jobs.run_folder import RunFolder
 from privacy_eval.errors import InputError
 

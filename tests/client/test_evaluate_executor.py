@@ -22,7 +22,6 @@ from fl_components.client.images_sent import RELEASE, images_sent
 from fl_components.cohort.cohort import Cohort
 from fl_components.environment import RUN_VARIABLE
 from fl_components.evaluation.compare import Moments
-from fl_components.evaluation.scores import REGIONS
 from fl_components.evaluation.site_scores import moments_of
 from fl_components.evaluation.worth import anatomy_statistics, realism_of
 from fl_components.guard.declaration import declare, tensor_norm
@@ -30,6 +29,7 @@ from fl_components.guard.ledger import Ledger
 from fl_components.networks.segmenter import build_segmenter
 from fl_components.networks.weights import Weights, weights_of
 from fl_components.study import Study
+from fl_components.vocabulary import REGIONS
 from jobs.run_folder import RunFolder
 from privacy_eval.spaces.images import ImageSet
 

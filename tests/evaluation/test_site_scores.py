@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from fl_components.evaluation.arms import Arm
-from fl_components.evaluation.scores import MEASURES, REGIONS, Scores
+from fl_components.evaluation.scores import MEASURES, Scores
 from fl_components.evaluation.site_scores import moments_of, score_names, score_scalars
 from fl_components.evaluation.table import anatomy_rows, realism_rows, segmenter_rows
 from fl_components.evaluation.worth import worth_names
+from fl_components.vocabulary import REGIONS
 
 SITES = {"east": 30, "west": 12}
 

@@ -10,9 +10,10 @@ import pytest
 from evaluation_case import THREE, evaluation_run
 
 from fl_components.evaluation.arms import arms_of
-from fl_components.evaluation.scores import MEASURES, REGIONS
+from fl_components.evaluation.scores import MEASURES
 from fl_components.guard.declaration import declare
 from fl_components.guard.ledger import Ledger
+from fl_components.vocabulary import REGIONS
 from jobs.evaluate import evaluate
 from jobs.output import Talk
 from jobs.run_folder import RunFolder

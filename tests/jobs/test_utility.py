@@ -10,12 +10,12 @@ from small_run import CONTRAST, prepare_run, write_run
 
 from fl_components.anatomy.sampler import AnatomySampler
 from fl_components.contrast import Contrast, paint
-from fl_components.evaluation.scores import REGIONS
 from fl_components.json_file import write_json
 from fl_components.networks.build import build_generator
 from fl_components.networks.weights import weights_of
 from fl_components.server.release import ReleaseMetadata, ReleaseWriter
 from fl_components.study import Study
+from fl_components.vocabulary import REGIONS
 from jobs.output import Talk
 from jobs.report import _sections
 from jobs.run_folder import RunFolder

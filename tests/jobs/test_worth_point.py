@@ -8,8 +8,9 @@ import pytest
 from matplotlib.figure import Figure as Drawing
 from report_case import result, whole
 
-from fl_components.evaluation.scores import REGIONS, Scores
+from fl_components.evaluation.scores import Scores
 from fl_components.json_file import write_json
+from fl_components.vocabulary import REGIONS
 from jobs import utility
 from jobs.run_folder import RunFolder
 from jobs.utility import LOOKUP, REAL, RELEASE, quick_file

@@ -11,7 +11,7 @@ from fl_components.anatomy.sampler import AnatomySampler
 from fl_components.cohort.subject import Subject
 from fl_components.contrast import Contrast, measure_contrast, paint
 from fl_components.study import Augmentation, Grid
-from fl_components.training.augment import augment
+from fl_components.training.augment import as_another_scan, augment
 from fl_components.training.batch import Batch, collate, shuffled_batches
 
 GRID = Grid(shape=(24, 28, 24), spacing_mm=7.0)
@@ -93,3 +93,26 @@ def test_every_subject_comes_once_before_any_again(size: int) -> None:
     seen = [int(v) for _ in range(12 // size) for v in next(batches).images[:, 0, 0, 0, 0]]
     assert sorted(seen[:6]) == sorted(seen[6:]) == list(range(6))
     assert blank.contrast.shape == (1, 30)
+
+
+def test_another_scan_is_brighter_or_darker_as_a_whole() -> None:
+    """Within a sequence intensities keep their order and stay a line of what they were; labels stay, background too."""
+    batch = make_batch()
+    images = 0.3 + 0.4 * batch.images
+    batch = batch._replace(images=images * (batch.labels > 0)[:, None])
+    out = as_another_scan(batch, STILL.model_copy(update={"contrast_jitter": 0.05}), GRID, rng())
+    brain = batch.labels[0] > 0
+    torch.testing.assert_close(out.labels, batch.labels)
+    assert (out.images[0][:, ~brain] == 0).all()
+    gains = []
+    for before, after in zip(batch.images[0][:, brain], out.images[0][:, brain], strict=True):
+        gain, offset = np.polyfit(before.numpy(), after.numpy(), 1)
+        np.testing.assert_allclose(after.numpy(), gain * before.numpy() + offset, atol=1e-3)
+        gains.append(gain)
+    assert len(set(np.round(gains, 4))) == len(gains)
+    assert all(0.6 < gain < 1.4 for gain in gains)
+
+
+def test_another_scan_of_no_strength_is_the_same() -> None:
+    batch = make_batch()
+    torch.testing.assert_close(as_another_scan(batch, STILL, GRID, rng()).images, batch.images, atol=1e-4, rtol=0)
