@@ -67,7 +67,8 @@ def build_segmenter(architecture: Architecture, seed: int) -> nn.Module:
 def build_critic(seed: int) -> nn.Module:
     """pix2pix's discriminator: (B, 7, X, Y, Z), images and probabilities of regions, to scores of patches.
 
-    Scores are high for real ones. It has seen scans and their masks: like the GAN's discriminator it never leaves its site.
+    Scores are high for real ones. It has seen scans and their masks: like the GAN's discriminator it never leaves its
+    site.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
