@@ -75,7 +75,11 @@ class Augmentation(Settings):
 
 
 class TrainingSettings(Settings):
-    """The recipe of local training and its length. A step is on a `patch` of so many voxels, or on the whole grid."""
+    """The recipe of local training and its length. A step is on a `patch` of so many voxels, or on the whole grid.
+
+    The weights are of L1, of the error of tissue means and of that of tumours' spread
+    (`fl_components.training.moments`), beside an adversarial loss of weight 1.
+    """
 
     rounds: Count
     local_steps: Count
@@ -84,6 +88,8 @@ class TrainingSettings(Settings):
     generator_rate: Positive = 4e-4
     discriminator_rate: Positive = 2e-4
     l1_weight: float = Field(default=5.0, ge=0)
+    mean_weight: float = Field(default=4.0, ge=0)
+    spread_weight: float = Field(default=1.0, ge=0)
     ema_decay: float = Field(default=0.5, ge=0, lt=1)
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
     augmentation: Augmentation | None = Augmentation()

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from fl_components.contrast import VECTOR_SIZE
 from fl_components.networks.conditions import ORIGIN, Shape, paint_softly, positions
-from fl_components.networks.grain import SCALES, scales_of
+from fl_components.networks.grain import STRENGTHS, mixed
 from fl_components.vocabulary import N_LABELS, SEQUENCES
 
 TEXTURE_CHANNELS: Final = len(SEQUENCES)
@@ -102,7 +102,7 @@ class Generator(nn.Module):
         self.down = nn.ModuleList(ModulatedConv(fine, coarse, style_size, stride=2) for fine, coarse in pairs)
         self.middle = ModulatedConv(channels[-1], channels[-1], style_size)
         self.up = nn.ModuleList(ModulatedConv(coarse + fine, fine, style_size) for fine, coarse in reversed(pairs))
-        self.head = nn.Conv3d(channels[0], (1 + SCALES) * len(SEQUENCES), 3, padding=1)
+        self.head = nn.Conv3d(channels[0], len(SEQUENCES) + STRENGTHS, 3, padding=1)
         with torch.no_grad():  # start near the painted anatomy: what is left to learn is what the lookup table lacks
             self.head.weight *= 0.1
 
@@ -149,9 +149,8 @@ class Generator(nn.Module):
     def finish(self, features: torch.Tensor, anatomy: torch.Tensor, contrast: torch.Tensor,
                texture: torch.Tensor) -> Parts:
         """What the last block's features become."""
-        expected, strengths = self.head(features).float().split([len(SEQUENCES), SCALES * len(SEQUENCES)], dim=1)
+        expected, strengths = self.head(features).float().split([len(SEQUENCES), STRENGTHS], dim=1)
         if self.contrast_input:
             expected = expected + paint_softly(anatomy, contrast)
-        grain = (strengths.unflatten(1, (SCALES, len(SEQUENCES))) * scales_of(texture)).sum(dim=1)
         brain = 1 - anatomy[:, :1]
-        return Parts(expected * brain, grain * brain)
+        return Parts(expected * brain, mixed(strengths, texture) * brain)

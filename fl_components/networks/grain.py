@@ -1,8 +1,8 @@
 """Grain: white noise at several scales, each of which the generator weighs voxel by voxel.
 
 A scan's noise is white where the scanner makes it, and is blurred when the scan is brought to the study's grid; a
-tumour's inside is patchy on a larger scale. A network that must make all that out of white noise by its few
-convolutions makes it alike in all sequences, or not at all.
+tumour's inside is patchy on a larger scale, in all sequences. A network that must make all that out of white noise by
+its few convolutions makes it alike in all sequences, or not at all.
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ import numpy as np
 import torch
 
 from fl_components.networks.conditions import averaged
+from fl_components.vocabulary import SEQUENCES
 
-TIMES: Final = (0, 1, 4)
-"""How often neighbours are averaged: Gaussians of 0, .7 and 1.3 voxels."""
+TIMES: Final = (0, 1, 8)
+"""How often neighbours are averaged: Gaussians of 0, .6 and 1.8 voxels."""
 SCALES: Final = len(TIMES)
+STRENGTHS: Final = (SCALES - 1 + len(SEQUENCES)) * len(SEQUENCES)
+"""Channels of `mixed`."""
 REACH: Final = max(TIMES)
 """Voxels around that one depends on."""
 _NEXT: Final = 0.21
@@ -39,6 +42,24 @@ def scales_of(texture: torch.Tensor) -> torch.Tensor:
             found.append(smooth / _spread(times))
         smooth = averaged(smooth, _NEXT)
     return torch.stack(found, dim=1)
+
+
+def mixed(strengths: torch.Tensor, texture: torch.Tensor) -> torch.Tensor:
+    """The noise of every sequence: of its own field at the finer scales, of all of them at the coarsest.
+
+    What the scanner adds to one sequence it does not add to the next; blood or a cyst is seen in all of them.
+
+    Args:
+        strengths: (B, STRENGTHS, X, Y, Z), of every sequence's own field by scale, then of each field in each sequence.
+        texture: (B, 4, X, Y, Z), standard normal: a field for each sequence.
+
+    Returns:
+        (B, 4, X, Y, Z).
+    """
+    n, scales = len(SEQUENCES), scales_of(texture)
+    own, shared = strengths.split([(SCALES - 1) * n, n * n], dim=1)
+    fine = (own.unflatten(1, (SCALES - 1, n)) * scales[:, :-1]).sum(dim=1)
+    return fine + (shared.unflatten(1, (n, n)) * scales[:, -1, :, None]).sum(dim=1)
 
 
 @cache

@@ -1,7 +1,8 @@
 """One step of the conditional GAN: least squares adversarial loss and L1 (pix2pix, arXiv 1611.07004).
 
 L1 is taken on what the generator expects: sampled noise cannot match a scan's voxel by voxel, and an L1 on it would
-only make it vanish. How much of it there is, the discriminator teaches.
+only make it vanish. How much of it there is, the discriminator teaches, and in tumours the scan's second moments
+(`fl_components.training.moments`), which a discriminator of few steps does not find.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from fl_components.networks.generator import Generator, Noise, draw_noise
 from fl_components.networks.precision import Precision
 from fl_components.study import TrainingSettings
 from fl_components.training.batch import Batch
+from fl_components.training.moments import mean_error, spread_error
 
 
 class Losses(NamedTuple):
@@ -33,7 +35,7 @@ class GanStep:
     Args:
         generator: updated in place.
         discriminator: updated in place; it has seen real scans and never leaves its site.
-        settings: learning rates and the L1 weight.
+        settings: learning rates and weights of the losses.
         precision: where and in which format the step runs.
     """
 
@@ -63,7 +65,9 @@ class GanStep:
         adversarial = self.adversarial(scores.float(), target_is_real=True, for_discriminator=False)
         l1 = brain_l1(parts.expected, real, anatomy)
         self.generator_optimiser.zero_grad(set_to_none=True)
-        (adversarial + self.settings.l1_weight * l1).backward()
+        settings = self.settings
+        (adversarial + settings.l1_weight * l1 + settings.mean_weight * mean_error(parts.expected, real, anatomy)
+         + settings.spread_weight * spread_error(parts.images, real, anatomy)).backward()
         self.generator_optimiser.step()
         self.discriminator.requires_grad_(True)
         return Losses(l1.item(), adversarial.item(), discriminator_loss)

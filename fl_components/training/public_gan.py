@@ -17,16 +17,19 @@ from fl_components.training.embedding import blur, smooth_noise
 from fl_components.training.gan_step import GanStep, Losses
 from fl_components.training.private.public import PublicSubjects
 from fl_components.training.private.step import Conditions
+from fl_components.vocabulary import TUMOUR
 
 POOL: Final = 48
 _TEXTURE: Final = 0.05
+_PATCHES: Final = 0.12
+"""SD of a tumour's inside, in each sequence on average: blood, cysts and patchy oedema, which no label shows."""
 _BIAS: Final = 0.08
 _NOISE: Final = 0.03
 _BLUR_VOXELS: Final = 0.6
 
 
 def public_scans(conditions: Conditions, rng: torch.Generator) -> Batch:
-    """A scan of each public subject: its painted anatomy with texture, coil bias, blur and noise.
+    """A scan of each public subject: its painted anatomy with texture, patchy tumours, coil bias, blur and noise.
 
     Args:
         conditions: anatomies and contrasts.
@@ -35,6 +38,9 @@ def public_scans(conditions: Conditions, rng: torch.Generator) -> Batch:
     images = paint(one_hot(conditions.labels), conditions.contrast)
     images = images * torch.exp(_BIAS * smooth_noise(images, 10, rng))
     images = images + _TEXTURE * smooth_noise(images, 2, rng) * (images > 0)
+    tumour = torch.isin(conditions.labels, torch.tensor(TUMOUR))[:, None]
+    through = torch.randn(*images.shape[:2], 1, 1, 1, generator=rng)
+    images = images + _PATCHES * through * smooth_noise(images[:, :1], 3, rng) * tumour
     images = blur(images, _BLUR_VOXELS * torch.rand(len(images), generator=rng))
     images = images + _NOISE * torch.randn(images.shape, generator=rng)
     brain = (conditions.labels > 0)[:, None]
