@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from fl_components.contrast import VECTOR_SIZE
 from fl_components.networks.conditions import ORIGIN, Shape, paint_softly, positions
 from fl_components.networks.grain import STRENGTHS, mixed
-from fl_components.vocabulary import N_LABELS, SEQUENCES
+from fl_components.vocabulary import N_LABELS, SEQUENCES, TUMOUR
 
 TEXTURE_CHANNELS: Final = len(SEQUENCES)
 """White noise per voxel, a field for each sequence: what differs between two scans of one brain."""
@@ -153,4 +153,5 @@ class Generator(nn.Module):
         if self.contrast_input:
             expected = expected + paint_softly(anatomy, contrast)
         brain = 1 - anatomy[:, :1]
-        return Parts(expected * brain, mixed(strengths, texture) * brain)
+        tumour = anatomy[:, list(TUMOUR)].sum(dim=1, keepdim=True)
+        return Parts(expected * brain, mixed(strengths, texture, tumour) * brain)

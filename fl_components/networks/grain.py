@@ -44,14 +44,16 @@ def scales_of(texture: torch.Tensor) -> torch.Tensor:
     return torch.stack(found, dim=1)
 
 
-def mixed(strengths: torch.Tensor, texture: torch.Tensor) -> torch.Tensor:
+def mixed(strengths: torch.Tensor, texture: torch.Tensor, patchy: torch.Tensor) -> torch.Tensor:
     """The noise of every sequence: of its own field at the finer scales, of all of them at the coarsest.
 
-    What the scanner adds to one sequence it does not add to the next; blood or a cyst is seen in all of them.
+    What the scanner adds to one sequence it does not add to the next; blood or a cyst is seen in all of them. Healthy
+    tissue has no noise so coarse: it would be clouds.
 
     Args:
         strengths: (B, STRENGTHS, X, Y, Z), of every sequence's own field by scale, then of each field in each sequence.
         texture: (B, 4, X, Y, Z), standard normal: a field for each sequence.
+        patchy: (B, 1, X, Y, Z), 1 where the coarsest noise may be, else 0.
 
     Returns:
         (B, 4, X, Y, Z).
@@ -59,7 +61,7 @@ def mixed(strengths: torch.Tensor, texture: torch.Tensor) -> torch.Tensor:
     n, scales = len(SEQUENCES), scales_of(texture)
     own, shared = strengths.split([(SCALES - 1) * n, n * n], dim=1)
     fine = (own.unflatten(1, (SCALES - 1, n)) * scales[:, :-1]).sum(dim=1)
-    return fine + (shared.unflatten(1, (n, n)) * scales[:, -1, :, None]).sum(dim=1)
+    return fine + patchy * (shared.unflatten(1, (n, n)) * scales[:, -1, :, None]).sum(dim=1)
 
 
 @cache
