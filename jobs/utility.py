@@ -1,6 +1,6 @@
 """The augmentation table in its quickest form, for the demo's report: synthetic only beside real.
 
-One segmenter, one seed, few steps and test subjects, a minute and a half of two cores. The whole table, with its seeds,
+One segmenter, one seed, few steps and test subjects, minutes of two cores. The whole table, with its seeds,
 is `make utility`; at hospitals it is `fedsynth evaluate`.
 """
 
@@ -33,7 +33,7 @@ from jobs.output import Advance, Talk
 from jobs.run_folder import RunFolder
 from privacy_eval.report import Table
 
-STEPS: Final = 250
+STEPS: Final = 400
 TESTS: Final = 8
 """Test subjects a site."""
 REAL: Final = "the hospitals' members"
@@ -97,10 +97,10 @@ def utility_table(run: RunFolder) -> Table | None:
         "What the images are worth: a segmenter's Dice on test subjects of simulated hospitals", HEADINGS,
         [tuple(row) for row in kept["rows"]],
         f"Quick form: one SegResNet of {kept['steps']} steps with usual augmentation for each row, one seed, means "
-        "over test subjects with paired 95 % intervals (bootstrap over subjects within sites). So short a training "
-        "tells how fast a set is learned, not yet what it is worth: easy images can lie above real ones here. "
-        "'make utility' trains longer. A generator that does not beat the lookup table and the public simulator there "
-        "has learned nothing that is worth the patients' data.")
+        "over test subjects with paired 95 % intervals (bootstrap over subjects within sites). So short a training also "
+        "tells how fast a set is learned: easy images can lie above real ones. 'make utility' trains longer, with more "
+        "seeds. A generator that does not beat the lookup table and the public simulator there has learned nothing that "
+        "is worth the patients' data.")
 
 
 def _advance(advance: Advance, name: str, before: float, part: float, share: float) -> None:
