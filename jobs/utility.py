@@ -97,10 +97,10 @@ def utility_table(run: RunFolder) -> Table | None:
         "What the images are worth: a segmenter's Dice on test subjects of simulated hospitals", HEADINGS,
         [tuple(row) for row in kept["rows"]],
         f"Quick form: one SegResNet of {kept['steps']} steps with usual augmentation for each row, one seed, means "
-        "over test subjects with paired 95 % intervals (bootstrap over subjects within sites). So short a training also "
-        "tells how fast a set is learned: easy images can lie above real ones. 'make utility' trains longer, with more "
-        "seeds. A generator that does not beat the lookup table and the public simulator there has learned nothing that "
-        "is worth the patients' data.")
+        "over test subjects with paired 95 % intervals (bootstrap over subjects within sites). So short a training "
+        "also tells how fast a set is learned: easy images can lie above real ones. 'make utility' trains longer, with "
+        "more seeds. A generator that does not beat the lookup table and the public simulator there has learned "
+        "nothing that is worth the patients' data.")
 
 
 def _advance(advance: Advance, name: str, before: float, part: float, share: float) -> None:
