@@ -38,7 +38,7 @@ class Block:
 
 
 BLOCKS: Final = (
-    Block("deviation", N_MEANS, 0.75, math.sqrt(0.5)),
+    Block("deviation", N_MEANS, 1.0, math.sqrt(0.5)),
     Block("square", N_MEANS, 0.25, math.sqrt(0.2)),
     Block("volume", len(VOLUME_EDGES_ML) + 1, 1.0, math.sqrt(0.1)),
     Block("kind", 2 ** len(TUMOUR), 1.0, math.sqrt(0.1)),
