@@ -51,7 +51,7 @@ def measure(study: Study, repeats: int) -> dict[str, Any]:
 
 def _batched(study: Study, batch: Batch) -> Callable[[], object]:
     precision = choose_precision("auto")
-    discriminator = precision.place(build_networks(study, study.seed)[1])
+    discriminator = precision.place(build_networks(study, study.seed, private=True)[1])
     adam = torch.optim.Adam(discriminator.parameters(), study.training.discriminator_rate)
 
     def step() -> None:
@@ -68,7 +68,7 @@ def _batched(study: Study, batch: Batch) -> Callable[[], object]:
 def _private(study: Study, batch: Batch) -> Callable[[], object]:
     plan = plan_of(study)
     assert plan is not None
-    generator, discriminator = build_networks(study, study.seed)
+    generator, discriminator = build_networks(study, study.seed, private=True)
     made = PrivateGanStep(generator, discriminator, plan, study.training, study.privacy.trains,
                           choose_precision("auto"), OsEntropy())
     scans = [Batch(*(part[k:k + 1] for part in batch)) for k in range(len(batch.labels))]

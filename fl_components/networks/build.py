@@ -27,7 +27,7 @@ def build_discriminator(study: Study, seed: int) -> Discriminator:
     """The study's discriminator; each site starts its own from its own seed, or all from the publicly trained one."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        fresh = _discriminator(study)
+        fresh = _discriminator(study, study.privacy.private)
     return begin_publicly(fresh, "discriminator", study.network) if starts_publicly(study) else fresh
 
 
@@ -36,13 +36,14 @@ def starts_publicly(study: Study) -> bool:
     return study.privacy.private and study.privacy.trains != "scratch"
 
 
-def build_networks(study: Study, seed: int) -> tuple[Generator, Discriminator]:
-    """Untrained networks of the study's sizes, the same for the same seed."""
+def build_networks(study: Study, seed: int, private: bool = False) -> tuple[Generator, Discriminator]:
+    """Untrained networks of the study's sizes, the same for the same seed; the discriminator as a private study's if
+    `private`."""
     network = study.network
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return Generator(network.generator_channels, network.latent_size, network.contrast_input,
-                         _extent(study)), _discriminator(study)
+                         _extent(study)), _discriminator(study, private)
 
 
 def declared_shapes(study: Study) -> dict[str, tuple[int, ...]]:
@@ -51,10 +52,10 @@ def declared_shapes(study: Study) -> dict[str, tuple[int, ...]]:
     return {name: tuple(tensor.shape) for name, tensor in generator.state_dict().items()}
 
 
-def _discriminator(study: Study) -> Discriminator:
+def _discriminator(study: Study, private: bool) -> Discriminator:
     network = study.network
     return Discriminator(network.discriminator_channels, network.discriminator_layers, network.contrast_input,
-                         _extent(study))
+                         _extent(study), private)
 
 
 def _extent(study: Study) -> Shape | None:

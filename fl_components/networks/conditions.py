@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from fl_components.contrast import Contrast
-from fl_components.vocabulary import N_LABELS, N_TISSUES, SEQUENCES
+from fl_components.vocabulary import HEALTHY, N_LABELS, N_TISSUES, SEQUENCES, TUMOUR
 
 Shape = tuple[int, int, int]
 ORIGIN: Final[Shape] = (0, 0, 0)
@@ -21,6 +21,12 @@ _SOFT: Final = 0.12
 def one_hot(labels: torch.Tensor) -> torch.Tensor:
     """(B, X, Y, Z) int64 labels to (B, 7, X, Y, Z) float32."""
     return F.one_hot(labels, N_LABELS).movedim(-1, 1).float()
+
+
+def healthy_as_one(anatomy: torch.Tensor) -> torch.Tensor:
+    """(B, 7, X, Y, Z) one-hot to (B, 5, …): background, healthy tissue of any kind, and the tumour's tissues."""
+    healthy = anatomy[:, list(HEALTHY)].sum(dim=1, keepdim=True)
+    return torch.cat([anatomy[:, :1], healthy, anatomy[:, list(TUMOUR)]], dim=1)
 
 
 def paint(anatomy: torch.Tensor, contrast: torch.Tensor) -> torch.Tensor:

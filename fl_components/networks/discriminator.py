@@ -1,4 +1,4 @@
-"""The patch discriminator: it sees the images with the anatomy and the contrast they were made from."""
+"""The patch discriminator: it sees the images with the anatomy and the contrast they were made from, or with less."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from monai.networks.nets import PatchDiscriminator
 from torch import nn
 from torch.nn import functional as F
 
-from fl_components.networks.conditions import ORIGIN, Shape, paint, positions
-from fl_components.vocabulary import N_LABELS, SEQUENCES
+from fl_components.networks.conditions import ORIGIN, Shape, healthy_as_one, paint, positions
+from fl_components.vocabulary import HEALTHY, N_LABELS, SEQUENCES
 
 RESIDUAL_GAIN: Final = 8.0
 """Texture is a few hundredths of the intensity range beside one-hot labels of size 1. Unscaled, a discriminator did
@@ -23,20 +23,28 @@ class Discriminator(nn.Module):
     It is given the images, the anatomy, and the amplified residual of the images: to the painted anatomy, or, without
     the contrast as input, to the images' own local mean.
 
+    In a private study its two sides have different anatomies: patients', labelled by the site, and public ones. Shown
+    CSF, grey and white matter it could tell the sides by how they were labelled; told of brain and tumour alone, and
+    not of the contrast, which would give the labels away again, it has to look at images.
+
     Args:
         channels: features of the first layer; each further layer doubles them.
         layers: strided layers, which set the patch's size.
         contrast_input: whether the contrast is used.
         extent: shape of the study's grid, if the network is told where on it a voxel lies.
+        private: whether it is of a private study.
     """
 
-    def __init__(self, channels: int, layers: int, contrast_input: bool = True, extent: Shape | None = None) -> None:
+    def __init__(self, channels: int, layers: int, contrast_input: bool = True, extent: Shape | None = None,
+                 private: bool = False) -> None:
         super().__init__()
-        self.contrast_input = contrast_input
+        self.contrast_input = contrast_input and not private
         self.extent = extent
+        self.private = private
+        labels = N_LABELS - len(HEALTHY) + 1 if private else N_LABELS
         places = 0 if extent is None else len(extent)
         self.patches = PatchDiscriminator(
-            spatial_dims=3, channels=channels, in_channels=2 * len(SEQUENCES) + N_LABELS + places, out_channels=1,
+            spatial_dims=3, channels=channels, in_channels=2 * len(SEQUENCES) + labels + places, out_channels=1,
             num_layers_d=layers, norm=("INSTANCE", {"affine": True}))
         for module in self.patches.modules():
             if isinstance(module, nn.Conv3d):  # MONAI starts at N(0, .02), from which a short training never leaves
@@ -47,8 +55,9 @@ class Discriminator(nn.Module):
         """Score every patch: (B, 1, …), high for real. What is scored begins at voxel `origin` of the grid."""
         reference = paint(anatomy, contrast) if self.contrast_input else _local_mean(images)
         residual = RESIDUAL_GAIN * (images - reference)
+        shown = healthy_as_one(anatomy) if self.private else anatomy
         places = [] if self.extent is None else [positions(anatomy, origin, self.extent)]
-        return self.patches(torch.cat([images, residual, anatomy, *places], dim=1))[-1]
+        return self.patches(torch.cat([images, residual, shown, *places], dim=1))[-1]
 
 
 def _local_mean(images: torch.Tensor) -> torch.Tensor:

@@ -64,7 +64,7 @@ def train_publicly(study: Study, seed: int, steps: int,
     """
     torch.manual_seed(seed)
     rng = torch.Generator().manual_seed(seed + 1)
-    generator, discriminator = build_networks(study, seed)
+    generator, discriminator = build_networks(study, seed, private=True)
     step = GanStep(generator, discriminator, study.training, choose_precision(study.training.precision))
     subjects = PublicSubjects(study.grid, POOL, seed, study.synthesis.tumour_share)
     for done in range(1, steps + 1):
