@@ -77,7 +77,7 @@ class Augmentation(Settings):
 class TrainingSettings(Settings):
     """The recipe of local training and its length. A step is on a `patch` of so many voxels, or on the whole grid.
 
-    The weights are of L1, of the error of tissue means and of that of tumours' spread
+    The weights are of L1, of the error of tissue means, and of those of tumours' spread and healthy tissue's grain
     (`fl_components.training.moments`), beside an adversarial loss of weight 1.
     """
 

@@ -1,7 +1,7 @@
 """One step of the conditional GAN: least squares adversarial loss and L1 (pix2pix, arXiv 1611.07004).
 
 L1 is taken on what the generator expects: sampled noise cannot match a scan's voxel by voxel, and an L1 on it would
-only make it vanish. How much of it there is, the discriminator teaches, and in tumours the scan's second moments
+only make it vanish. How much of it there is, the discriminator teaches and the scan's second moments
 (`fl_components.training.moments`), which a discriminator of few steps does not find.
 """
 
@@ -18,7 +18,7 @@ from fl_components.networks.generator import Generator, Noise, draw_noise
 from fl_components.networks.precision import Precision
 from fl_components.study import TrainingSettings
 from fl_components.training.batch import Batch
-from fl_components.training.moments import mean_error, spread_error
+from fl_components.training.moments import grain_error, mean_error, spread_error
 
 
 class Losses(NamedTuple):
@@ -66,8 +66,9 @@ class GanStep:
         l1 = brain_l1(parts.expected, real, anatomy)
         self.generator_optimiser.zero_grad(set_to_none=True)
         settings = self.settings
+        spread = spread_error(parts.images, real, anatomy) + grain_error(parts.images, real, anatomy)
         (adversarial + settings.l1_weight * l1 + settings.mean_weight * mean_error(parts.expected, real, anatomy)
-         + settings.spread_weight * spread_error(parts.images, real, anatomy)).backward()
+         + settings.spread_weight * spread).backward()
         self.generator_optimiser.step()
         self.discriminator.requires_grad_(True)
         return Losses(l1.item(), adversarial.item(), discriminator_loss)

@@ -1,8 +1,9 @@
-"""What generated tissues owe to the scan of the same anatomy: their means, and how a tumour varies about its own.
+"""What generated tissues owe to the scan of the same anatomy: means, how a tumour varies, how fine-grained the rest is.
 
 L1 asks for the median of what a voxel may be and for nothing of its spread, so that blood, cysts and patchy oedema,
 which no label shows, come out as one even grey between them. Where such a patch lies cannot be known; how much there
-is of them, how wide they are and through which sequences they go can be compared without knowing where.
+is of them, how wide they are and through which sequences they go can be compared without knowing where. So can how much
+fine detail a healthy tissue has: a discriminator alone lets noise grow in one sequence or another.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Final
 import torch
 
 from fl_components.networks.conditions import averaged
-from fl_components.vocabulary import TUMOUR
+from fl_components.vocabulary import HEALTHY, TUMOUR
 
 LEAST: Final = 12
 """Voxels of a tissue below which nothing is said of it."""
@@ -21,6 +22,8 @@ _NEXT, _TIMES = 0.21, 6
 _MARGIN: Final = _TIMES
 _UNIT: Final = 0.02
 """Covariance that counts 1, of intensities in [0, 1]: about that of a core of SD .14."""
+_FINE_UNIT: Final = 0.001
+"""Variance of fine detail that counts 1: an SD of .03."""
 
 
 def mean_error(expected: torch.Tensor, real: torch.Tensor, anatomy: torch.Tensor) -> torch.Tensor:
@@ -37,6 +40,34 @@ def mean_error(expected: torch.Tensor, real: torch.Tensor, anatomy: torch.Tensor
     there = (count >= LEAST).float()
     error = (missed / count.clamp(min=1)[..., None]).abs().mean(dim=2)
     return (error * there).sum() / there.sum().clamp(min=1)
+
+
+def grain_error(images: torch.Tensor, real: torch.Tensor, anatomy: torch.Tensor) -> torch.Tensor:
+    """By how much the detail of healthy tissue differs from the scan's, in units of an SD of .03.
+
+    Detail is what averaging a voxel with its neighbours takes away, and what doing so again and again takes away of the
+    rest. Mean absolute difference of its variances over both, sequences, and the healthy tissues that are there.
+
+    Args:
+        images: (B, 4, X, Y, Z) generated, with their noise.
+        real: the scans, likewise.
+        anatomy: (B, 7, X, Y, Z) one-hot.
+    """
+    tissues = anatomy[:, list(HEALTHY)].flatten(2).float()
+    count = tissues.sum(dim=2)
+    made, scanned = (torch.einsum("blv,bcv->blc", tissues, _detail(volume.float()).square().flatten(2))
+                     for volume in (images, real))
+    there = (count >= LEAST).float()
+    error = ((made - scanned) / count.clamp(min=1)[..., None]).abs().mean(dim=2)
+    return (error * there).sum() / there.sum().clamp(min=1) / _FINE_UNIT
+
+
+def _detail(volume: torch.Tensor) -> torch.Tensor:
+    """(B, C, X, Y, Z) to (B, 2 C, X, Y, Z): the finer and the coarser detail of each channel."""
+    once = smooth = averaged(volume, _NEXT)
+    for _ in range(_TIMES - 1):
+        smooth = averaged(smooth, _NEXT)
+    return torch.cat([volume - once, once - smooth], dim=1)
 
 
 def spread_error(images: torch.Tensor, real: torch.Tensor, anatomy: torch.Tensor) -> torch.Tensor:

@@ -70,7 +70,7 @@ def test_a_round_goes_on_without_an_absent_site() -> None:
 
 
 def test_too_few_updates_end_the_job_and_everybody_left_out_is_named() -> None:
-    answers = {"a": update(0.1), "b": update(0.2), "c": update(np.nan)}
+    answers = {"a": update(0.1), "b": update(0.05), "c": update(np.nan)}
     with pytest.raises(RuntimeError) as error:
         Admission(FOUR).admit(0, Replies(answers, ["d"], [("stranger", "it was not asked")]))
     message = str(error.value)

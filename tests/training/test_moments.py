@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fl_components.networks.conditions import one_hot
-from fl_components.training.moments import LEAST, covariances, mean_error, spread_error
+from fl_components.training.moments import LEAST, covariances, grain_error, mean_error, spread_error
 from fl_components.vocabulary import ENHANCING, NECROTIC, OEDEMA
 
 SHAPE = (12, 13, 14)
@@ -80,6 +80,51 @@ def test_the_tissue_without_spread_is_taught_it() -> None:
         spread_error(strength * field, noise(6, 0.15), anatomy).backward()
         optimiser.step()
     assert strength.item() == pytest.approx(0.15, abs=0.02)
+
+
+BIG = (28, 28, 28)
+DEEP = (..., *[slice(6, -6)] * 3)
+"""Beyond the reach of averages from the volume's edge, where 0 begins."""
+
+
+def white(seed: int, strength: float) -> torch.Tensor:
+    return strength * torch.randn(20, 4, *BIG, generator=torch.Generator().manual_seed(seed))
+
+
+def deep_white_matter() -> torch.Tensor:
+    labels = torch.zeros(20, *BIG, dtype=torch.long)
+    labels[DEEP] = 3
+    return one_hot(labels)
+
+
+def test_grain_error_is_a_difference_of_variances() -> None:
+    """Of white noise through (identity less average) and (average less six averages), by their kernels."""
+    once = np.array([0.21, 0.58, 0.21])
+    often = once
+    for _ in range(5):
+        often = np.convolve(often, once)
+    place, inner = np.zeros(13), np.zeros(13)
+    place[6], inner[5:8] = 1, once
+    kernels = [np.einsum("i,j,k->ijk", one, one, one) for one in (place, inner, often)]
+    gain = np.mean([((kernels[k] - kernels[k + 1])**2).sum() for k in range(2)])
+    found = grain_error(white(0, 0.1), white(1, 0.2), deep_white_matter()).item()
+    assert found == pytest.approx((0.2**2 - 0.1**2) * gain / 0.001, rel=0.03)
+
+
+def test_a_smooth_difference_is_no_grain() -> None:
+    real, anatomy = white(2, 0.1), deep_white_matter()
+    shading = 0.3 * torch.linspace(0, 1, BIG[2])
+    assert grain_error(real + shading, real, anatomy).item() == pytest.approx(0, abs=0.1)
+    assert grain_error(real, real, anatomy).item() == 0
+
+
+def test_grain_is_compared_in_healthy_tissue_alone() -> None:
+    labels = torch.full((20, *BIG), OEDEMA)
+    labels[:, 0] = 3
+    inside = torch.zeros(BIG)
+    inside[8:] = 1  # farther from the healthy plane than averages reach
+    real = white(3, 0.1)
+    assert grain_error(real + inside * white(4, 0.1), real, one_hot(labels)).item() == pytest.approx(0, abs=1e-5)
 
 
 def test_a_brain_without_tumour_and_an_empty_patch_ask_for_nothing() -> None:
