@@ -34,6 +34,13 @@ def test_the_same_seed_gives_the_same_network(architecture: Architecture) -> Non
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_new_one_expects_few_voxels_in_any_region_and_fewer_in_the_inner(architecture: Architecture) -> None:
+    with torch.inference_mode():
+        shares = build_segmenter(architecture, 1)(torch.rand(1, 4, 24, 28, 24)).sigmoid().mean(dim=(0, 2, 3, 4))
+    assert 0.2 > shares[0] > shares[1] > shares[2] > 0.001
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_nothing_but_parameters_is_kept(architecture: Architecture) -> None:
     """A buffer would be a running statistic of a site's subjects, averaged with the weights."""
     assert list(build_segmenter(architecture, 1).buffers()) == []
