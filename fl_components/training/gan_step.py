@@ -14,7 +14,7 @@ from monai.losses import PatchAdversarialLoss
 
 from fl_components.networks.conditions import ORIGIN, Shape, one_hot
 from fl_components.networks.discriminator import Discriminator
-from fl_components.networks.generator import Generator, Noise, draw_noise
+from fl_components.networks.generator import Generator, Noise, Parts, draw_noise
 from fl_components.networks.precision import Precision
 from fl_components.study import TrainingSettings
 from fl_components.training.batch import Batch
@@ -63,12 +63,9 @@ class GanStep:
         with self.precision.autocast():
             scores = self.discriminator(parts.images, anatomy, contrast, origin)
         adversarial = self.adversarial(scores.float(), target_is_real=True, for_discriminator=False)
-        l1 = brain_l1(parts.expected, real, anatomy)
+        missed, l1 = fidelity(parts, real, anatomy, self.settings)
         self.generator_optimiser.zero_grad(set_to_none=True)
-        settings = self.settings
-        spread = spread_error(parts.images, real, anatomy) + grain_error(parts.images, real, anatomy)
-        (adversarial + settings.l1_weight * l1 + settings.mean_weight * mean_error(parts.expected, real, anatomy)
-         + settings.spread_weight * spread).backward()
+        (adversarial + missed).backward()
         self.generator_optimiser.step()
         self.discriminator.requires_grad_(True)
         return Losses(l1.item(), adversarial.item(), discriminator_loss)
@@ -101,6 +98,15 @@ class GanStep:
         self.discriminator.load_state_dict(state["discriminator"])
         self.generator_optimiser.load_state_dict(state["generator_optimiser"])
         self.discriminator_optimiser.load_state_dict(state["discriminator_optimiser"])
+
+
+def fidelity(parts: Parts, scans: torch.Tensor, anatomy: torch.Tensor,
+             settings: TrainingSettings) -> tuple[torch.Tensor, torch.Tensor]:
+    """What generated images are missing of scans of the same anatomy, all weighed and added; and the L1 in it."""
+    l1 = brain_l1(parts.expected, scans, anatomy)
+    spread = spread_error(parts.images, scans, anatomy) + grain_error(parts.images, scans, anatomy)
+    missed = settings.l1_weight * l1 + settings.mean_weight * mean_error(parts.expected, scans, anatomy)
+    return missed + settings.spread_weight * spread, l1
 
 
 def brain_l1(images: torch.Tensor, target: torch.Tensor, anatomy: torch.Tensor) -> torch.Tensor:

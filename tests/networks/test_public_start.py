@@ -15,7 +15,8 @@ from fl_components.networks.public_start import public_start_file
 from fl_components.networks.shipped import save_network
 from fl_components.networks.weights import weights_of
 from fl_components.study import Study
-from fl_components.training.public_gan import public_scans, train_publicly
+from fl_components.training.public_gan import train_publicly
+from fl_components.training.public_scan import Conditions, public_scans
 from privacy_eval.errors import InputError
 
 TINY = {"name": "t", "preset": "tiny", "seed": 3, "sites": {"a": 1, "b": 1}, "audit": {"epsilon": 0.5}}
@@ -56,8 +57,6 @@ def test_public_training_repeats_and_what_it_wrote_is_found(tmp_path: Path, monk
 
 
 def test_public_scans_are_images_of_their_anatomies() -> None:
-    from fl_components.training.private.step import Conditions
-
     labels = torch.zeros(1, 8, 8, 8, dtype=torch.long)
     labels[:, 2:6, 2:6, 2:6] = 3
     batch = public_scans(Conditions(labels, torch.full((1, 30), 0.5)), torch.Generator().manual_seed(0))

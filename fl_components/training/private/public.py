@@ -15,8 +15,8 @@ from fl_components.contrast import MINIMUM_VOXELS, Contrast, paint
 from fl_components.study import Augmentation, Grid
 from fl_components.training.augment import augment
 from fl_components.training.batch import Batch
-from fl_components.training.private.step import Conditions
 from fl_components.training.private.summary import N_MEANS, USUAL_SPREAD, public_contrast
+from fl_components.training.public_scan import Conditions
 from fl_components.vocabulary import N_LABELS, N_TISSUES, SEQUENCES, TUMOUR
 
 _STREAM: Final = 21

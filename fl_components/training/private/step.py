@@ -1,14 +1,16 @@
 """One private step: the discriminator by a noised sum over patients drawn, the generator by what that one says.
 
 Only the discriminator is trained on patients. The generator sees public anatomies, public or accounted contrasts and
-the discriminator: it is post-processing. There is no L1 against a scan, which would be a second sum over patients.
+the discriminator: it is post-processing. There is no L1 against a patient's scan, which would be a second sum over
+patients. What a noised discriminator says is mostly noise; so the generator is held by what it was publicly trained
+for, public scans of the same conditions, which costs no ε.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
@@ -19,18 +21,13 @@ from fl_components.networks.precision import Precision
 from fl_components.privacy import Trained
 from fl_components.study import TrainingSettings
 from fl_components.training.batch import Batch
+from fl_components.training.gan_step import fidelity
 from fl_components.training.private.adapt import trained_of_discriminator, trained_of_generator
 from fl_components.training.private.entropy import Entropy
 from fl_components.training.private.gradients import patient_row, require_private
 from fl_components.training.private.optimiser import PrivateOptimiser
 from fl_components.training.private.plan import PrivatePlan
-
-
-class Conditions(NamedTuple):
-    """What public images are made from: `labels`: (B, X, Y, Z) int64; `contrast`: (B, 30). No patient's."""
-
-    labels: torch.Tensor
-    contrast: torch.Tensor
+from fl_components.training.public_scan import Conditions, public_scans
 
 
 class PrivateGanStep:
@@ -40,7 +37,7 @@ class PrivateGanStep:
         generator: updated in place.
         discriminator: updated in place by noised sums alone.
         plan: of the study.
-        settings: learning rates.
+        settings: learning rates and weights of the losses.
         trains: which parameters are trained.
         precision: where and in which format steps run.
         entropy: where the noise comes from.
@@ -53,6 +50,7 @@ class PrivateGanStep:
                  settings: TrainingSettings, trains: Trained, precision: Precision, entropy: Entropy) -> None:
         require_private(discriminator)
         self.generator, self.discriminator, self.precision = generator, discriminator, precision
+        self.settings = settings
         precision.place(generator)
         precision.place(discriminator)
         self.trained = trained_of_discriminator(discriminator, trains)
@@ -83,12 +81,15 @@ class PrivateGanStep:
         return total / max(1, len(public.labels))
 
     def generate(self, public: Conditions, rng: torch.Generator) -> float:
-        """One step of the generator against the discriminator; its least-squares loss."""
+        """One step of the generator against the discriminator, beside public scans; its least-squares loss."""
         anatomy, contrast, noise = self._placed(public, rng)
+        scans = self.precision.lay_out(public_scans(public, rng).images)
         with self.precision.autocast():
-            scores = self.discriminator(self.generator(anatomy, contrast, noise), anatomy, contrast)
+            parts = self.generator.parts(anatomy, contrast, noise)
+            scores = self.discriminator(parts.images, anatomy, contrast)
         loss = (scores.float() - 1).square().mean()
-        gradients = torch.autograd.grad(loss, self._followers)
+        held, _ = fidelity(parts, scans, anatomy, self.settings)
+        gradients = torch.autograd.grad(loss + held, self._followers)
         for parameter, gradient in zip(self._followers, gradients, strict=True):
             parameter.grad = gradient
         self.generator_optimiser.step()

@@ -19,7 +19,8 @@ from fl_components.training.private.gradients import patient_row
 from fl_components.training.private.optimiser import PrivateOptimiser
 from fl_components.training.private.plan import PrivatePlan
 from fl_components.training.private.sampling import Draw, poisson_draw
-from fl_components.training.private.step import Conditions, PrivateGanStep
+from fl_components.training.private.step import PrivateGanStep
+from fl_components.training.public_scan import Conditions
 from privacy_eval.statistics.epsilon import EpsilonBounds, epsilon_lower_bounds
 
 DELTA = 1e-5

@@ -16,13 +16,15 @@ from fl_components.networks.generator import Generator
 from fl_components.networks.precision import Precision
 from fl_components.study import Study, TrainingSettings
 from fl_components.training.batch import Batch
+from fl_components.training.gan_step import fidelity
 from fl_components.training.private.blocks import ROUNDING
 from fl_components.training.private.entropy import Entropy, OsEntropy, normal, uniform
 from fl_components.training.private.gradients import patient_row, require_private
 from fl_components.training.private.optimiser import PrivateOptimiser
 from fl_components.training.private.plan import PrivatePlan, plan_of
 from fl_components.training.private.sampling import Draw, poisson_draw
-from fl_components.training.private.step import Conditions, PrivateGanStep
+from fl_components.training.private.step import PrivateGanStep
+from fl_components.training.public_scan import Conditions, public_scans
 from privacy_eval.errors import InputError
 
 CPU = Precision(torch.device("cpu"), bfloat16=False)
@@ -168,6 +170,29 @@ def test_neither_the_generators_step_nor_a_stray_pass_changes_the_discriminators
         rows = [patient_row(step.trained, [lambda step=step, i=i: step.on_real(one_of(batch, i))]) for i in range(2)]
         sums.append(noised_sum(step.optimiser, rows))
     torch.testing.assert_close(*sums)
+
+
+def test_public_scans_hold_the_generator_whatever_the_discriminator_says() -> None:
+    """A discriminator of zeros gives no gradient: what is left brings images nearer to scans of their conditions."""
+    torch.manual_seed(0)
+    network = Discriminator(4, 2)
+    for parameter in network.parameters():
+        torch.nn.init.zeros_(parameter)
+    step = gan_step(network)
+    labels = torch.randint(0, 7, (2, 16, 16, 16)).sort(dim=1).values
+    public = Conditions(labels, torch.cat([torch.rand(2, 24), torch.ones(2, 6)], dim=1))
+    anatomy, contrast, noise = step._placed(public, torch.Generator().manual_seed(1))
+
+    scans = public_scans(public, torch.Generator().manual_seed(2)).images
+
+    def error() -> float:
+        with torch.no_grad():
+            return fidelity(step.generator.parts(anatomy, contrast, noise), scans, anatomy, step.settings)[0].item()
+
+    before = error()
+    for k in range(40):
+        step.generate(public, torch.Generator().manual_seed(k))
+    assert error() < 0.95 * before
 
 
 def test_a_patients_row_knows_neither_the_other_patients_nor_the_public_images() -> None:
