@@ -64,10 +64,14 @@ def grain_error(images: torch.Tensor, real: torch.Tensor, anatomy: torch.Tensor)
 
 def _detail(volume: torch.Tensor) -> torch.Tensor:
     """(B, C, X, Y, Z) to (B, 2 C, X, Y, Z): the finer and the coarser detail of each channel."""
-    once = smooth = averaged(volume, _NEXT)
-    for _ in range(_TIMES - 1):
-        smooth = averaged(smooth, _NEXT)
-    return torch.cat([volume - once, once - smooth], dim=1)
+    once = averaged(volume, _NEXT)
+    return torch.cat([volume - once, once - _smoothed(once, _TIMES - 1)], dim=1)
+
+
+def _smoothed(volume: torch.Tensor, times: int) -> torch.Tensor:
+    for _ in range(times):
+        volume = averaged(volume, _NEXT)
+    return volume
 
 
 def spread_error(images: torch.Tensor, real: torch.Tensor, anatomy: torch.Tensor) -> torch.Tensor:
@@ -99,7 +103,5 @@ def covariances(images: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
     count = inside.sum()
     mean = (images * inside).sum(dim=(1, 2, 3)) / count
     rest = (images - mean[:, None, None, None]) * inside
-    smooth = rest[None]
-    for _ in range(_TIMES):
-        smooth = averaged(smooth, _NEXT)
-    return torch.stack([field.flatten(1) @ field.flatten(1).T / count for field in (rest, smooth[0] * inside)])
+    smooth = _smoothed(rest[None], _TIMES)[0] * inside
+    return torch.stack([field.flatten(1) @ field.flatten(1).T / count for field in (rest, smooth)])
