@@ -1,14 +1,15 @@
 """Can a curious server draw a subject's images out of one local update?
 
 Gradient matching (Zhu et al. 2019, DLG, arXiv 1906.08935; Geiping et al. 2020, arXiv 2003.14053): images are sought
-whose gradient of the L1 loss points where the update points. The L1 loss gives away, for each voxel, on which side of
-the generator's image the scan lies; so what is scored is the subject's residual to its painted anatomy: the
-correlation, over brain voxels and sequences, of the residual found and the true one. The attacker is told more than a
-server knows: the subject's anatomy and contrast.
+for which the gradient of the loss against a scan (L1, tissue means, second moments) points where the update points. L1
+gives away, for each voxel, on which side of the generator's image the scan lies, the moments how far their tissue's
+lie; so what is scored is the subject's residual to its painted anatomy: the correlation, over brain voxels and
+sequences, of the residual found and the true one. The attacker is told more than a server knows: the subject's anatomy
+and contrast.
 
 What the update is, from more to less told:
 
-- "one gradient": the plain gradient of the L1 loss on one subject, with the noise known. No site sends this;
+- "one gradient": the plain gradient of that loss on one subject, with the noise known. No site sends this;
 - "one step, noise known": one local step of the recipe on one subject, adversarial loss and Adam included, and the
   noise known: a site draws it from a seed made of the study's seed and its own name, which the server knows;
 - "one step": the same, with the noise unknown;
@@ -33,6 +34,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
+from torch.overrides import TorchFunctionMode
 
 from benchmarks.hospitals import all_simulated, load_hospitals, run_benchmark, run_parser
 from benchmarks.intervals import interval_of_mean
@@ -45,7 +47,7 @@ from fl_components.networks.generator import Noise, draw_noise
 from fl_components.networks.weights import Weights, load_weights, weights_of
 from fl_components.study import Study
 from fl_components.training.batch import collate, shuffled_batches
-from fl_components.training.gan_step import brain_l1
+from fl_components.training.gan_step import fidelity
 from fl_components.training.local import LocalTrainer
 from jobs.output import Talk
 
@@ -53,18 +55,22 @@ ROUND_MEMBERS: Final = 8
 """Subjects that a whole round is trained on."""
 STRENGTH: Final = 20.0
 """Of the crafted last layer against the study's start."""
-_SMOOTH: Final = 0.05
-"""The intensity below which an error's sign counts as undecided, so that gradients can be matched."""
+_UNDECIDED: Final = 0.5
+"""Share of a term's mean size below which its sign counts as undecided, so that gradients can be matched."""
+_DEPENDENT: Final = 1e-4
+"""Singular value, as a share of the largest, below which a direction counts as one of the others'."""
 _RATE: Final = 0.01
 _SEED: Final = 0
 
 
 class Seen(NamedTuple):
-    """What the server has: the weights it sent, the direction that came back, and the noise, if it knows that."""
+    """What the server has: the weights it sent, the direction that came back, the noise, if it knows that, and whether
+    the direction is a plain gradient."""
 
     weights: Weights
     direction: Weights
     noise: Noise | None
+    plain: bool = False
 
 
 def main() -> int:
@@ -119,7 +125,7 @@ def views(study: Study, target: Subject, other: Subject, company: Sequence[Subje
     noise = noise_of_site(plain, target)
     crafted = {name: value * np.float32(STRENGTH if name == "head.weight" else 1) for name, value in start.items()}
     one = trained(plain, [target], start, 1)
-    return {"one gradient": Seen(start, gradient_of(plain, start, target, noise), noise),
+    return {"one gradient": Seen(start, gradient_of(plain, start, target, noise), noise, plain=True),
             "one step, noise known": Seen(start, one, noise),
             "one step": Seen(start, one, None),
             "one step, crafted weights": Seen(crafted, trained(plain, [target], crafted, 1), noise),
@@ -140,8 +146,28 @@ def noise_of_site(study: Study, subject: Subject) -> Noise:
     return draw_noise(1, study.network.latent_size, study.grid.shape, rng)
 
 
+class Absolutes(TorchFunctionMode):
+    """Within it |x| has a gradient that changes with x, where of the loss itself only signs reach a gradient.
+
+    Attributes:
+        of: every x, in order.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.of: list[torch.Tensor] = []
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
+        """Every function as it is, but the absolute value."""
+        if func is not torch.Tensor.abs:
+            return func(*args, **(kwargs or {}))
+        self.of.append(args[0])
+        undecided = _UNDECIDED * args[0].detach().square().mean().sqrt()
+        return torch.sqrt(args[0].square() + undecided.square() + 1e-12)
+
+
 class Known:
-    """The generator's output on what the attacker is told, and how signs of errors there become a gradient."""
+    """The generator's output on what the attacker is told, and how errors there become a gradient."""
 
     def __init__(self, study: Study, weights: Weights, subject: Subject, noise: Noise | None) -> None:
         generator = load_weights(build_generator(study), weights)
@@ -149,40 +175,63 @@ class Known:
         self.anatomy = one_hot(batch.labels)
         guess = torch.Generator().manual_seed(12345)
         noise = noise or draw_noise(1, generator.latent_size, study.grid.shape, guess)
+        self.settings = study.training
         self.names = [name for name, _ in generator.named_parameters()]
         self.parameters = list(generator.parameters())
-        self.expected = generator.parts(self.anatomy, batch.contrast, noise).expected
+        self.parts = generator.parts(self.anatomy, batch.contrast, noise)
         self.painted = torch.from_numpy(painted_volume(subject.labels, subject.contrast))[None]
-        self.brain = 1 - self.anatomy[:, :1]
 
-    def gradient(self, images: torch.Tensor) -> torch.Tensor:
-        """Of the smoothed L1 loss against these images, all parameters in a row; can be differentiated by them."""
-        error = (self.expected - images) * self.brain
-        loss = torch.sqrt(error.square() + _SMOOTH**2).sum() / self.brain.sum()
-        parts = torch.autograd.grad(loss, self.parameters, create_graph=True, retain_graph=True)
+    def missed(self, images: torch.Tensor) -> torch.Tensor:
+        """The loss against these images: all of a step but the adversary."""
+        return fidelity(self.parts, images, self.anatomy, self.settings)[0]
+
+    def gradient(self, loss: torch.Tensor) -> torch.Tensor:
+        """Of a scalar, all parameters in a row; can be differentiated again."""
+        parts = torch.autograd.grad(loss, self.parameters, create_graph=True, retain_graph=True, materialize_grads=True)
         return torch.cat([part.ravel() for part in parts])
+
+    def moments(self) -> torch.Tensor:
+        """(K, parameters), orthonormal: where the terms of means and second moments point, whatever the scan is.
+
+        Each is an absolute difference of one number of the generated images and one of the scan, so the scan decides on
+        its sign alone. In a plain gradient they drown L1, and without them L1's part is left.
+        """
+        with Absolutes() as terms:
+            self.missed(self.painted)
+        numbers = torch.cat([term.ravel() for term in terms.of if term.numel() < self.painted.numel()])
+        rows = torch.stack([self.gradient(number).detach() for number in numbers])
+        rows = torch.nn.functional.normalize(rows[rows.norm(dim=1) > 0])
+        _, sizes, directions = torch.linalg.svd(rows, full_matrices=False)
+        return directions[sizes > _DEPENDENT * sizes[0]]
 
 
 def gradient_of(study: Study, weights: Weights, subject: Subject, noise: Noise) -> Weights:
-    """Minus the gradient of the L1 loss itself on a subject, by parameter."""
+    """Minus the gradient of the loss against the scan on a subject, by parameter: all of a step but the adversary."""
     known = Known(study, weights, subject, noise)
-    loss = brain_l1(known.expected, torch.from_numpy(subject.images)[None], known.anatomy)
-    parts = torch.autograd.grad(loss, known.parameters)
+    parts = torch.autograd.grad(known.missed(torch.from_numpy(subject.images)[None]), known.parameters)
     return {name: -part.numpy() for name, part in zip(known.names, parts, strict=True)}
 
 
 def invert(study: Study, seen: Seen, subject: Subject, iterations: int) -> np.ndarray:
-    """The residual, (4, X, Y, Z), of images whose gradient points where the update points."""
+    """The residual, (4, X, Y, Z), of images whose gradient points where the update points.
+
+    Of a plain gradient what moments say is taken away on both sides; after Adam nothing can be told apart, and the
+    whole loss is matched.
+    """
     known = Known(study, seen.weights, subject, seen.noise)
     wanted = torch.cat([torch.from_numpy(seen.direction[name]).ravel() for name in known.names])
+    apart = known.moments() if seen.plain else wanted.new_zeros(0, len(wanted))
     residual = torch.zeros_like(known.painted, requires_grad=True)
     optimiser = torch.optim.Adam([residual], _RATE)
+    decline = torch.optim.lr_scheduler.LinearLR(optimiser, 1, 0, iterations)
     for _ in range(iterations):
-        optimiser.zero_grad()
-        gradient = known.gradient(known.painted + residual)
-        mismatch = 1 - torch.nn.functional.cosine_similarity(-gradient, wanted, dim=0)
+        with Absolutes():
+            gradient = known.gradient(known.missed(known.painted + residual))
+        rest, due = (row - apart.T @ (apart @ row) for row in (gradient, wanted))
+        mismatch = 1 - torch.nn.functional.cosine_similarity(-rest, due, dim=0)
         (residual.grad,) = torch.autograd.grad(mismatch, [residual])
         optimiser.step()
+        decline.step()
     return residual.detach()[0].numpy()
 
 

@@ -17,7 +17,7 @@ from benchmarks.hospitals import Hospitals, pooled
 from benchmarks.utility_images import BAD, BASELINES, RELEASE, SEPARATING, Images
 from fl_components.evaluation.original import Original
 from fl_components.evaluation.scores import MEASURES, Scores, score_subjects
-from fl_components.evaluation.training_sets import TRAINING_SETS, TrainingSet, phase_batches, phase_steps
+from fl_components.evaluation.training_sets import BATCH_SIZE, TRAINING_SETS, TrainingSet, phase_batches, phase_steps
 from fl_components.json_file import read_json, write_json
 from fl_components.networks.precision import choose_precision
 from fl_components.networks.segmenter import ARCHITECTURES, Architecture
@@ -139,8 +139,8 @@ class Bench:
                                     for subject in subjects))
                for part, hospitals in (("members", self.members), ("tests", self.tests))}
         release = [hashlib.sha256(subject.images.tobytes()).hexdigest() for subject in self.images.released]
-        return {**asdict(cell), **who, "steps": self.steps, "study": self.study.hash, "count": self.images.count,
-                "original": bool(self.originals), "release": _digest(release)}
+        return {**asdict(cell), **who, "steps": self.steps, "batch": BATCH_SIZE, "study": self.study.hash,
+                "count": self.images.count, "original": bool(self.originals), "release": _digest(release)}
 
     def _trained(self, cell: Cell, on_step: Callable[[int], None]) -> Scores:
         members = pooled(self.members) if cell.trained == CENTRAL else self.members[cell.trained]

@@ -8,7 +8,7 @@ import torch
 from small_run import small_study
 from test_updates import subject as any_subject
 
-from benchmarks.inversion import Seen, gradient_of, invert, noise_of_site, similarity, tiny_study
+from benchmarks.inversion import Known, Seen, gradient_of, invert, noise_of_site, similarity, tiny_study
 from fl_components.cohort.subject import Subject
 from fl_components.networks.build import build_generator
 from fl_components.networks.conditions import painted_volume
@@ -50,7 +50,22 @@ def test_a_plain_gradient_is_inverted_and_anothers_is_not() -> None:
     """The attack works where it should: what it fails on afterwards is not for want of an attack."""
     one, start = subject(1), weights_of(build_generator(STUDY))
     noise = noise_of_site(STUDY, one)
-    own, other = (similarity(invert(STUDY, Seen(start, gradient_of(STUDY, start, person, noise), noise), one, 60), one)
-                  for person in (one, subject(2)))
+    views = [Seen(start, gradient_of(STUDY, start, person, noise), noise, plain=True) for person in (one, subject(2))]
+    own, other = (similarity(invert(STUDY, seen, one, 60), one) for seen in views)
     assert own > 0.25
     assert abs(other) < 0.1
+
+
+def test_what_moments_say_of_a_scan_is_a_sign_in_a_known_direction() -> None:
+    """Of two scans whose voxels differ on no side of the generator's images the gradients differ in those directions
+    alone."""
+    one = subject(1)
+    known = Known(STUDY, weights_of(build_generator(STUDY)), one, noise_of_site(STUDY, one))
+    expected = known.parts.expected.detach()
+    gradients = [known.gradient(known.missed(expected + step)).detach() for step in (0.3, 0.3 + 0.2 * torch.rand(
+        expected.shape, generator=torch.Generator().manual_seed(0)))]
+    difference, directions = gradients[1] - gradients[0], known.moments()
+    torch.testing.assert_close(directions @ directions.T, torch.eye(len(directions)), atol=1e-4, rtol=0)
+    left = difference - directions.T @ (directions @ difference)
+    assert difference.norm() > 0.05 * gradients[0].norm()
+    assert left.norm() < 0.01 * difference.norm()
