@@ -59,13 +59,13 @@ class Sizes:
     rounds: int = 6
     local_steps: int = 60
     empirical_steps: int = 360
-    segmenter_steps: int = 2000
+    segmenter_steps: int = 1000
     seeds: int = 3
 
 
 WHOLE: Final = Sizes()
 QUICK: Final = Sizes(patients=(100,), tests=24, volumes=60, rounds=2, local_steps=12, empirical_steps=240,
-                     segmenter_steps=1500, seeds=1)
+                     segmenter_steps=600, seeds=1)
 
 
 @dataclass(frozen=True)

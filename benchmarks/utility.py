@@ -49,7 +49,7 @@ from privacy_eval.errors import InputError
 
 ELSEWHERE: Final = 20
 """Subjects of the hospital that took no part, all of them test subjects."""
-QUICK_STEPS, QUICK_TESTS, QUICK_COUNT = 1000, 8, 100
+QUICK_STEPS, QUICK_TESTS, QUICK_COUNT = 600, 8, 100
 STEPS: Final = 1000
 
 

@@ -59,12 +59,12 @@ class Sizes:
 
     tests: int | None = None
     volumes: int = 150
-    steps: int = 1000
+    steps: int = 600
     seeds: int = 3
 
 
 WHOLE: Final = Sizes()
-QUICK: Final = Sizes(tests=8, volumes=60, steps=600, seeds=1)
+QUICK: Final = Sizes(tests=8, volumes=60, steps=300, seeds=1)
 
 
 def full_plan() -> list[Cell]:

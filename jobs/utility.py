@@ -33,7 +33,7 @@ from jobs.output import Advance, Talk
 from jobs.run_folder import RunFolder
 from privacy_eval.report import Table
 
-STEPS: Final = 300
+STEPS: Final = 200
 TESTS: Final = 8
 """Test subjects a site."""
 REAL: Final = "the hospitals' members"
