@@ -138,9 +138,16 @@ class Bench:
         who = {part: _digest(sorted(f"{site}/{subject.name}" for site, subjects in hospitals.items()
                                     for subject in subjects))
                for part, hospitals in (("members", self.members), ("tests", self.tests))}
-        release = [hashlib.sha256(subject.images.tobytes()).hexdigest() for subject in self.images.released]
         return {**asdict(cell), **who, "steps": self.steps, "batch": BATCH_SIZE, "study": self.study.hash,
-                "count": self.images.count, "original": bool(self.originals), "release": _digest(release)}
+                "count": self.images.count, "original": bool(self.originals), "made of": self._source(cell.images)}
+
+    def _source(self, images: str) -> str | None:
+        """Digest of what a kind of images is made of, beside members and study."""
+        if images == NONE:
+            return None
+        if images in SEPARATING:
+            return hashlib.sha256(self.images.run.server.generator_file.read_bytes()).hexdigest()[:16]
+        return _digest([hashlib.sha256(subject.images.tobytes()).hexdigest() for subject in self.images.released])
 
     def _trained(self, cell: Cell, on_step: Callable[[int], None]) -> Scores:
         members = pooled(self.members) if cell.trained == CENTRAL else self.members[cell.trained]

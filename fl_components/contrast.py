@@ -7,10 +7,17 @@ from typing import Final
 
 import numpy as np
 
-from fl_components.vocabulary import N_LABELS, N_TISSUES, SEQUENCES
+from fl_components.vocabulary import HEALTHY, N_LABELS, N_TISSUES, SEQUENCES, TUMOUR
 
 MINIMUM_VOXELS: Final = 4
 """A tissue of fewer voxels is absent from the contrast: its median would be one or two voxels of a person."""
+
+
+_HEALTHY_TOGETHER, _TUMOUR_TOGETHER, _ALL_TOGETHER = 0.9, 0.6, 0.25
+"""Correlation, over a site's patients, of two healthy tissues' means in a sequence, of two tumour tissues', and of one
+with the other: about those within the simulated hospitals. Constants, so that no site has to tell its own."""
+_TRUNCATION: Final = 2.0
+"""A drawn contrast lies within this many spreads of its site's mean."""
 
 
 @dataclass(frozen=True)
@@ -49,3 +56,18 @@ def paint(labels: np.ndarray, contrast: Contrast) -> np.ndarray:
     """The lookup table: every voxel gets its tissue's contrast, background 0. Returns (4, X, Y, Z) float32."""
     table = np.vstack([np.zeros((1, len(SEQUENCES)), np.float32), contrast.mean])
     return np.moveaxis(table[labels], -1, 0)
+
+
+def draw_deviation(rng: np.random.Generator) -> np.ndarray:
+    """How a subject's contrast deviates from its site's mean: (6, 4), in the site's spreads, at most 2 either way.
+
+    Tissues of one brain go together: what brightens one in a sequence (the coil, what the scan is normalised by)
+    brightens the others. Each drawn on its own would turn grey and white matter round in many a subject, as no scan is.
+    """
+    together = np.full((N_TISSUES, N_TISSUES), _ALL_TOGETHER)
+    for tissues, correlation in ((HEALTHY, _HEALTHY_TOGETHER), (TUMOUR, _TUMOUR_TOGETHER)):
+        rows = np.array(tissues) - 1
+        together[np.ix_(rows, rows)] = correlation
+    np.fill_diagonal(together, 1)
+    drawn = np.linalg.cholesky(together) @ rng.standard_normal((N_TISSUES, len(SEQUENCES)))
+    return np.clip(drawn, -_TRUNCATION, _TRUNCATION)

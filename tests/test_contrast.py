@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from small_run import CONTRAST
 
-from fl_components.contrast import MINIMUM_VOXELS, VECTOR_SIZE, Contrast, measure_contrast, paint
+from fl_components.contrast import MINIMUM_VOXELS, VECTOR_SIZE, Contrast, draw_deviation, measure_contrast, paint
 
 LABELS = arrays(np.uint8, (6, 6, 6), elements=st.integers(0, 6))
 
@@ -40,3 +41,17 @@ def test_background_is_painted_black() -> None:
     images = paint(np.zeros((3, 3, 3), np.uint8), Contrast(CONTRAST, np.ones(6, bool)))
     assert images.shape == (4, 3, 3, 3)
     assert not images.any()
+
+
+def test_tissues_of_a_brain_go_together_in_a_sequence() -> None:
+    """Correlations and spreads of many draws, within what cutting at two spreads takes away of both."""
+    drawn = np.stack([draw_deviation(np.random.default_rng(seed)) for seed in range(4000)])
+    assert np.abs(drawn).max() == 2
+    np.testing.assert_allclose(drawn.std(axis=0), 0.96, atol=0.03)
+    for sequence in range(4):
+        found = np.corrcoef(drawn[:, :, sequence].T)
+        for one in range(6):
+            for other in range(one):
+                expected = 0.9 if one < 3 else 0.6 if other >= 3 else 0.25
+                assert found[one, other] == pytest.approx(expected, abs=0.06)
+    assert abs(np.corrcoef(drawn[:, 1, 0], drawn[:, 1, 2])[0, 1]) < 0.06

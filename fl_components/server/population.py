@@ -9,17 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from fl_components.contrast import MINIMUM_VOXELS, Contrast
+from fl_components.contrast import MINIMUM_VOXELS, Contrast, draw_deviation
 from fl_components.guard.declaration import declare, refusal
 from fl_components.json_file import read_json, write_json
 from fl_components.study import Study
 from fl_components.training.private.plan import plan_of
 from fl_components.training.private.summary import contrast_of
-from fl_components.vocabulary import N_LABELS, N_TISSUES, SEQUENCES
+from fl_components.vocabulary import N_LABELS
 from privacy_eval.errors import InputError
-
-_TRUNCATION = 2.0
-"""A drawn contrast lies within this many spreads of its site's mean."""
 
 
 @dataclass(frozen=True)
@@ -62,17 +59,16 @@ class ContrastPopulation:
         return cls(mean, spread, share / share.sum(), all(summaries[site]["simulated"] for site in sites))
 
     def draw(self, labels: np.ndarray, rng: np.random.Generator) -> Contrast:
-        """A contrast for an anatomy: one site's mean plus a truncated normal spread.
+        """A contrast for an anatomy: one site's mean, and how a subject deviates from it.
 
         Args:
             labels: (X, Y, Z) anatomy; tissues it lacks are marked absent.
             rng: source of the draw.
         """
         site = rng.choice(len(self.share), p=self.share)
-        deviation = np.clip(rng.standard_normal((N_TISSUES, len(SEQUENCES))), -_TRUNCATION, _TRUNCATION)
         counts = np.bincount(labels.ravel(), minlength=N_LABELS)[1:]
         present = counts >= MINIMUM_VOXELS
-        mean = np.clip(self.mean[site] + self.spread[site] * deviation, 0, 1) * present[:, None]
+        mean = np.clip(self.mean[site] + self.spread[site] * draw_deviation(rng), 0, 1) * present[:, None]
         return Contrast(mean.astype(np.float32), present)
 
 

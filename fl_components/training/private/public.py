@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 
 from fl_components.anatomy.sampler import AnatomySampler
 from fl_components.cohort.labelling import Labels
-from fl_components.contrast import MINIMUM_VOXELS, Contrast, paint
+from fl_components.contrast import MINIMUM_VOXELS, Contrast, draw_deviation, paint
 from fl_components.study import Augmentation, Grid
 from fl_components.training.augment import augment
 from fl_components.training.batch import Batch
@@ -22,7 +22,6 @@ from fl_components.vocabulary import N_LABELS, N_TISSUES, SEQUENCES, TUMOUR
 _STREAM: Final = 21
 _BLUR_VOXELS: Final = 0.5
 _NOISE: Final = 0.06
-_TRUNCATION: Final = 2.0
 
 
 class PublicSubjects:
@@ -64,9 +63,9 @@ class PublicSubjects:
             spread = np.full(centre.shape, USUAL_SPREAD)
         else:
             mean, spread = self.contrast["contrast.mean"], self.contrast["contrast.spread"]
-        deviation = np.clip(rng.standard_normal(mean.shape), -_TRUNCATION, _TRUNCATION)
         present = np.bincount(labels.ravel(), minlength=N_LABELS)[1:] >= MINIMUM_VOXELS
-        return Contrast((np.clip(mean + spread * deviation, 0, 1) * present[:, None]).astype(np.float32), present)
+        drawn = np.clip(mean + spread * draw_deviation(rng), 0, 1) * present[:, None]
+        return Contrast(drawn.astype(np.float32), present)
 
 
 def relabelled_anatomy(grid: Grid, rng: np.random.Generator, tumour_share: float,
