@@ -35,7 +35,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path, help="of what is kept; default runs/frontier, quick "
                                                              "runs/frontier-quick")
-    parser.add_argument("--quick", action="store_true", help="four cells, short training, one segmenter each")
+    parser.add_argument("--quick", action="store_true", help="eight cells, short training, one segmenter each")
     parser.add_argument("--cells", nargs="+", default=[], metavar="WORD",
                         help="only cells whose file names hold one of these, beside those that are kept")
     parser.add_argument("--minutes", type=float, help="begin no further cell after so many; what there is is told")
