@@ -13,7 +13,8 @@ MINIMUM_VOXELS: Final = 4
 """A tissue of fewer voxels is absent from the contrast: its median would be one or two voxels of a person."""
 
 
-_HEALTHY_TOGETHER, _TUMOUR_TOGETHER, _ALL_TOGETHER = 0.9, 0.6, 0.25
+_TOGETHER: Final = ((HEALTHY, 0.9), (TUMOUR, 0.6))
+_ACROSS: Final = 0.25
 """Correlation, over a site's patients, of two healthy tissues' means in a sequence, of two tumour tissues', and of one
 with the other: about those within the simulated hospitals. Constants, so that no site has to tell its own."""
 _TRUNCATION: Final = 2.0
@@ -64,8 +65,8 @@ def draw_deviation(rng: np.random.Generator) -> np.ndarray:
     Tissues of one brain go together: what brightens one in a sequence (the coil, what the scan is normalised by)
     brightens the others. Each drawn on its own would turn grey and white matter round in many a subject, as no scan is.
     """
-    together = np.full((N_TISSUES, N_TISSUES), _ALL_TOGETHER)
-    for tissues, correlation in ((HEALTHY, _HEALTHY_TOGETHER), (TUMOUR, _TUMOUR_TOGETHER)):
+    together = np.full((N_TISSUES, N_TISSUES), _ACROSS)
+    for tissues, correlation in _TOGETHER:
         rows = np.array(tissues) - 1
         together[np.ix_(rows, rows)] = correlation
     np.fill_diagonal(together, 1)
