@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -61,6 +62,21 @@ def test_rows_gather_seeds() -> None:
     rows = dict(rows_of(full_plan(SITES, range(3))))
     assert all(len(cells) == 3 for cells in rows.values())
     assert all(row.seed == 0 for row in rows)
+
+
+def test_a_cell_is_kept_as_long_as_what_it_is_made_of(tmp_path: Path) -> None:
+    """Real subjects outlive another release and another generator, a separating row another release."""
+    def settings(release: int, weights: bytes) -> list[Any]:
+        bench = make_bench(tmp_path)
+        (tmp_path / "weights").write_bytes(weights)
+        bench.images.released = make_subjects(3, release)  # type: ignore[misc]
+        bench.images.run = SimpleNamespace(server=SimpleNamespace(  # type: ignore[misc,assignment]
+            generator_file=tmp_path / "weights"))
+        return [bench._setting(replace(CELL, images=images)) for images in (NONE, SEPARATING[0], RELEASE)]
+
+    first, released, trained = settings(50, b"one"), settings(60, b"one"), settings(50, b"other")
+    assert [a == b for a, b in zip(first, released, strict=True)] == [True, True, False]
+    assert [a == b for a, b in zip(first, trained, strict=True)] == [True, False, True]
 
 
 @pytest.mark.parametrize("training_set", list(TRAINING_SETS))
