@@ -60,7 +60,7 @@ def paint_softly(anatomy: torch.Tensor, contrast: torch.Tensor) -> torch.Tensor:
 
 
 def painted_volume(labels: np.ndarray, contrast: Contrast) -> np.ndarray:
-    """What the generator adds to, of one subject: `paint_softly` of (X, Y, Z) labels, (4, X, Y, Z) float32."""
+    """The lookup table with soft borders, of one subject: (X, Y, Z) labels to (4, X, Y, Z) float32."""
     anatomy = one_hot(torch.from_numpy(labels)[None].long())
     return paint_softly(anatomy, torch.from_numpy(contrast.vector())[None])[0].numpy()
 

@@ -10,8 +10,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from fl_components.contrast import VECTOR_SIZE
-from fl_components.networks.conditions import ORIGIN, Shape, paint_softly, positions
+from fl_components.networks.conditions import ORIGIN, Shape, positions
 from fl_components.networks.grain import STRENGTHS, mixed
+from fl_components.networks.partial_volume import PartialVolume
 from fl_components.vocabulary import N_LABELS, SEQUENCES, TUMOUR
 
 TEXTURE_CHANNELS: Final = len(SEQUENCES)
@@ -71,9 +72,9 @@ class ModulatedConv(nn.Module):
 class Generator(nn.Module):
     """A U-Net over the anatomy, modulated by contrast and style, that learns what the lookup table lacks.
 
-    With the contrast as input the network predicts the residual to the softly painted anatomy, so that scanner
-    contrast and borders of partial volume are given, and structure, texture and rim are learned. Without it
-    (`contrast_input=False`, the ablation) it must predict intensities from the anatomy alone.
+    With the contrast as input the network predicts the residual to the painted anatomy, whose borders are learned
+    (`fl_components.networks.partial_volume`), so that scanner contrast is given, and structure and texture are left.
+    Without it (`contrast_input=False`, the ablation) it must predict intensities from the anatomy alone.
 
     It predicts two things of a voxel: what an image is there on average, and how strong the noise on it is at each
     scale (`fl_components.networks.grain`). An L1 loss on the sum of both would ask for no noise at all.
@@ -91,6 +92,7 @@ class Generator(nn.Module):
         self.latent_size = latent_size
         self.contrast_input = contrast_input
         self.extent = extent
+        self.partial_volume = PartialVolume() if contrast_input else None
         painted = len(SEQUENCES) if contrast_input else 0
         style_size = 2 * channels[-1]
         self.embed = nn.Sequential(
@@ -123,8 +125,8 @@ class Generator(nn.Module):
 
     def parts(self, anatomy: torch.Tensor, contrast: torch.Tensor, noise: Noise, origin: Shape = ORIGIN) -> Parts:
         """What `forward` gives, in parts."""
-        style = self.style(contrast, noise.style)
-        skips, features = [], self.stem(self.inputs(anatomy, contrast, noise.texture, origin), style)
+        style, painted = self.style(contrast, noise.style), self.painted(anatomy, contrast)
+        skips, features = [], self.stem(self.inputs(anatomy, painted, noise.texture, origin), style)
         for block in self.down:
             skips.append(features)
             features = block(features, style)
@@ -133,25 +135,29 @@ class Generator(nn.Module):
             skip = skips.pop()
             features = F.interpolate(features, size=skip.shape[2:], mode="nearest")
             features = block(torch.cat([features, skip], dim=1), style)
-        return self.finish(features, anatomy, contrast, noise.texture)
+        return self.finish(features, anatomy, painted, noise.texture)
 
     def style(self, contrast: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
         """What modulates every block: (B, style_size)."""
         return self.embed(torch.cat([style, contrast] if self.contrast_input else [style], dim=1))
 
-    def inputs(self, anatomy: torch.Tensor, contrast: torch.Tensor, texture: torch.Tensor,
-               origin: Shape) -> torch.Tensor:
-        """What the first block reads; a voxel's depends on the next ones."""
-        painted = [paint_softly(anatomy, contrast)] if self.contrast_input else []
-        places = [] if self.extent is None else [positions(anatomy, origin, self.extent)]
-        return torch.cat([anatomy, *painted, texture, *places], dim=1)
+    def painted(self, anatomy: torch.Tensor, contrast: torch.Tensor) -> torch.Tensor | None:
+        """What the network adds to, (B, 4, X, Y, Z); None if it is not given the contrast."""
+        return None if self.partial_volume is None else self.partial_volume(anatomy, contrast)
 
-    def finish(self, features: torch.Tensor, anatomy: torch.Tensor, contrast: torch.Tensor,
+    def inputs(self, anatomy: torch.Tensor, painted: torch.Tensor | None, texture: torch.Tensor,
+               origin: Shape) -> torch.Tensor:
+        """What the first block reads."""
+        given = [] if painted is None else [painted]
+        places = [] if self.extent is None else [positions(anatomy, origin, self.extent)]
+        return torch.cat([anatomy, *given, texture, *places], dim=1)
+
+    def finish(self, features: torch.Tensor, anatomy: torch.Tensor, painted: torch.Tensor | None,
                texture: torch.Tensor) -> Parts:
         """What the last block's features become."""
         expected, strengths = self.head(features).float().split([len(SEQUENCES), STRENGTHS], dim=1)
-        if self.contrast_input:
-            expected = expected + paint_softly(anatomy, contrast)
+        if painted is not None:
+            expected = expected + painted
         brain = 1 - anatomy[:, :1]
         tumour = anatomy[:, list(TUMOUR)].sum(dim=1, keepdim=True)
         return Parts(expected * brain, mixed(strengths, texture, tumour) * brain)

@@ -1,7 +1,6 @@
 """The generator's forward pass slab by slab: the same images in memory that does not grow with what a block needs.
 
-Every block, and the painting that it begins with, looks one voxel around, the grain `REACH`, and each voxel is
-normalised by itself. So a
+Every block looks one voxel around, the painting and the grain some more, and each voxel is normalised by itself. So a
 slab with its neighbours gives what the whole volume would: there are no seams to hide. What is kept whole is one map of
 features a level, as the skips need.
 """
@@ -16,7 +15,8 @@ from torch.nn import functional as F
 
 from fl_components.networks.conditions import one_hot
 from fl_components.networks.generator import Generator, Noise
-from fl_components.networks.grain import REACH
+from fl_components.networks.grain import REACH as GRAIN_REACH
+from fl_components.networks.partial_volume import REACH as PAINTED_REACH
 from fl_components.networks.precision import Precision
 
 SLAB_VOXELS: Final = 2**20
@@ -50,10 +50,13 @@ def images_in_slabs(generator: Generator, labels: torch.Tensor, contrast: torch.
     def texture(first: int, last: int) -> torch.Tensor:
         return precision.lay_out(noise.texture[:, :, first:last])
 
+    def painted(first: int, last: int) -> torch.Tensor | None:
+        low, high = max(first - PAINTED_REACH, 0), min(last + PAINTED_REACH, len(labels))
+        whole = generator.painted(anatomy(low, high), contrast)
+        return None if whole is None else whole[:, :, first - low:last - low]
+
     def inputs(first: int, last: int) -> torch.Tensor:
-        low, high = max(first - 1, 0), min(last + 1, len(labels))
-        whole = generator.inputs(anatomy(low, high), contrast, texture(low, high), (low, 0, 0))
-        return whole[:, :, first - low:last - low]
+        return generator.inputs(anatomy(first, last), painted(first, last), texture(first, last), (first, 0, 0))
 
     style = generator.style(contrast, noise.style.to(precision.device))
     skips = [_run(generator.stem, inputs, len(labels), style, planes)]
@@ -67,9 +70,9 @@ def images_in_slabs(generator: Generator, labels: torch.Tensor, contrast: torch.
     joined = _joined(features, skips.pop())  # the last block's features are never whole
     made = []
     for first, last in _slabs(len(labels), planes):
-        low, high = max(first - REACH, 0), min(last + REACH, len(labels))
+        low, high = max(first - GRAIN_REACH, 0), min(last + GRAIN_REACH, len(labels))
         found = generator.up[-1](joined(low, high), style)
-        parts = generator.finish(found, anatomy(low, high), contrast, texture(low, high))
+        parts = generator.finish(found, anatomy(low, high), painted(low, high), texture(low, high))
         images = parts.images if grain else parts.expected
         made.append(images[0, :, first - low:last - low].cpu())
     return torch.cat(made, dim=1)
