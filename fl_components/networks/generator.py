@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from fl_components.contrast import VECTOR_SIZE
 from fl_components.networks.conditions import ORIGIN, Shape, positions
-from fl_components.networks.grain import STRENGTHS, mixed
+from fl_components.networks.grain import STRENGTHS, mixed, scales_of
 from fl_components.networks.partial_volume import PartialVolume
 from fl_components.vocabulary import N_LABELS, SEQUENCES, TUMOUR
 
@@ -135,7 +135,7 @@ class Generator(nn.Module):
             skip = skips.pop()
             features = F.interpolate(features, size=skip.shape[2:], mode="nearest")
             features = block(torch.cat([features, skip], dim=1), style)
-        return self.finish(features, anatomy, painted, noise.texture)
+        return self.finish(features, anatomy, painted, scales_of(noise.texture))
 
     def style(self, contrast: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
         """What modulates every block: (B, style_size)."""
@@ -153,11 +153,11 @@ class Generator(nn.Module):
         return torch.cat([anatomy, *given, texture, *places], dim=1)
 
     def finish(self, features: torch.Tensor, anatomy: torch.Tensor, painted: torch.Tensor | None,
-               texture: torch.Tensor) -> Parts:
-        """What the last block's features become."""
+               scales: torch.Tensor) -> Parts:
+        """What the last block's features become, with the noise at each scale."""
         expected, strengths = self.head(features).float().split([len(SEQUENCES), STRENGTHS], dim=1)
         if painted is not None:
             expected = expected + painted
         brain = 1 - anatomy[:, :1]
         tumour = anatomy[:, list(TUMOUR)].sum(dim=1, keepdim=True)
-        return Parts(expected * brain, mixed(strengths, texture, tumour) * brain)
+        return Parts(expected * brain, mixed(strengths, scales, tumour) * brain)

@@ -22,7 +22,7 @@ SCALES: Final = len(TIMES)
 STRENGTHS: Final = (SCALES - 1 + len(SEQUENCES)) * len(SEQUENCES)
 """Channels of `mixed`."""
 REACH: Final = max(TIMES)
-"""Voxels around that one depends on."""
+"""Voxels of white noise around that a scale depends on."""
 _NEXT: Final = 0.21
 """A neighbour's weight each time."""
 
@@ -44,7 +44,7 @@ def scales_of(texture: torch.Tensor) -> torch.Tensor:
     return torch.stack(found, dim=1)
 
 
-def mixed(strengths: torch.Tensor, texture: torch.Tensor, patchy: torch.Tensor) -> torch.Tensor:
+def mixed(strengths: torch.Tensor, scales: torch.Tensor, patchy: torch.Tensor) -> torch.Tensor:
     """The noise of every sequence: of its own field at the finer scales, of all of them at the coarsest.
 
     What the scanner adds to one sequence it does not add to the next; blood or a cyst is seen in all of them. Healthy
@@ -52,13 +52,13 @@ def mixed(strengths: torch.Tensor, texture: torch.Tensor, patchy: torch.Tensor) 
 
     Args:
         strengths: (B, STRENGTHS, X, Y, Z), of every sequence's own field by scale, then of each field in each sequence.
-        texture: (B, 4, X, Y, Z), standard normal: a field for each sequence.
+        scales: (B, SCALES, 4, X, Y, Z), of a field for each sequence: see `scales_of`.
         patchy: (B, 1, X, Y, Z), 1 where the coarsest noise may be, else 0.
 
     Returns:
         (B, 4, X, Y, Z).
     """
-    n, scales = len(SEQUENCES), scales_of(texture)
+    n = len(SEQUENCES)
     own, shared = strengths.split([(SCALES - 1) * n, n * n], dim=1)
     fine = (own.unflatten(1, (SCALES - 1, n)) * scales[:, :-1]).sum(dim=1)
     return fine + patchy * (shared.unflatten(1, (n, n)) * scales[:, -1, :, None]).sum(dim=1)

@@ -16,11 +16,15 @@ from torch.nn import functional as F
 from fl_components.networks.conditions import one_hot
 from fl_components.networks.generator import Generator, Noise
 from fl_components.networks.grain import REACH as GRAIN_REACH
+from fl_components.networks.grain import scales_of
 from fl_components.networks.partial_volume import REACH as PAINTED_REACH
 from fl_components.networks.precision import Precision
 
-SLAB_VOXELS: Final = 2**20
-"""At the finest level; with 96 channels in two bytes each a slab is then below 200 MiB."""
+SLAB_VOXELS: Final = 2**17
+"""At the finest level: with 96 channels in two bytes each 24 MiB, which caches help with. Thinner slabs are mostly margin."""
+_FEWEST_PLANES: Final = 4
+_LAST_REACH: Final = 2
+"""Voxels around that the last block and the head depend on together."""
 
 Slab = Callable[[int, int], torch.Tensor]
 """The features (1, C, last - first, Y, Z) from plane `first` to before plane `last`."""
@@ -36,13 +40,13 @@ def images_in_slabs(generator: Generator, labels: torch.Tensor, contrast: torch.
         contrast: (1, 30), on the generator's device.
         noise: of a batch of one; the texture stays on the CPU.
         precision: where and in which format to run.
-        voxels: of a slab at the finest level, at most, where two planes are fewer.
+        voxels: of a slab at the finest level, at most, where four planes are fewer.
         grain: whether it is added.
 
     Returns:
         (4, X, Y, Z) float32, on the CPU.
     """
-    planes = max(2, voxels // (labels.shape[1] * labels.shape[2]) // 2 * 2)
+    planes = max(_FEWEST_PLANES, voxels // (labels.shape[1] * labels.shape[2]) // 2 * 2)
 
     def anatomy(first: int, last: int) -> torch.Tensor:
         return precision.lay_out(one_hot(labels[None, first:last].long()))
@@ -54,6 +58,10 @@ def images_in_slabs(generator: Generator, labels: torch.Tensor, contrast: torch.
         low, high = max(first - PAINTED_REACH, 0), min(last + PAINTED_REACH, len(labels))
         whole = generator.painted(anatomy(low, high), contrast)
         return None if whole is None else whole[:, :, first - low:last - low]
+
+    def scales(first: int, last: int) -> torch.Tensor:
+        low, high = max(first - GRAIN_REACH, 0), min(last + GRAIN_REACH, len(labels))
+        return scales_of(texture(low, high))[:, :, :, first - low:last - low]
 
     def inputs(first: int, last: int) -> torch.Tensor:
         return generator.inputs(anatomy(first, last), painted(first, last), texture(first, last), (first, 0, 0))
@@ -70,9 +78,9 @@ def images_in_slabs(generator: Generator, labels: torch.Tensor, contrast: torch.
     joined = _joined(features, skips.pop())  # the last block's features are never whole
     made = []
     for first, last in _slabs(len(labels), planes):
-        low, high = max(first - GRAIN_REACH, 0), min(last + GRAIN_REACH, len(labels))
+        low, high = max(first - _LAST_REACH, 0), min(last + _LAST_REACH, len(labels))
         found = generator.up[-1](joined(low, high), style)
-        parts = generator.finish(found, anatomy(low, high), painted(low, high), texture(low, high))
+        parts = generator.finish(found, anatomy(low, high), painted(low, high), scales(low, high))
         images = parts.images if grain else parts.expected
         made.append(images[0, :, first - low:last - low].cpu())
     return torch.cat(made, dim=1)

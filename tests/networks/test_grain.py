@@ -42,12 +42,12 @@ def test_averaging_reaches_one_voxel() -> None:
 
 def test_sequences_share_the_coarsest_noise_alone() -> None:
     """Strengths of one kind at a time: own fields leave sequences unlike, a field that is in all makes them one."""
-    n, texture = 4, white(2, 4)
+    n, scales = 4, scales_of(white(2, 4))
     own, shared = torch.zeros(2, 1, STRENGTHS, 1, 1, 1)
     own[:, :(SCALES - 1) * n] = 1
     shared[:, (SCALES - 1) * n:(SCALES - 1) * n + n] = 1
     everywhere = torch.ones(1, 1, *SHAPE)
-    apart, one = (mixed(strengths, texture, everywhere)[INNER][0].flatten(1) for strengths in (own, shared))
-    assert mixed(shared, texture, 0 * everywhere).abs().max() == 0
-    torch.testing.assert_close(one, scales_of(texture)[:, -1, :1][INNER][0].flatten(1).expand(n, -1))
+    apart, one = (mixed(strengths, scales, everywhere)[INNER][0].flatten(1) for strengths in (own, shared))
+    assert mixed(shared, scales, 0 * everywhere).abs().max() == 0
+    torch.testing.assert_close(one, scales[:, -1, :1][INNER][0].flatten(1).expand(n, -1))
     assert torch.corrcoef(apart).fill_diagonal_(0).abs().max() < 0.1
