@@ -21,7 +21,7 @@ from fl_components.networks.partial_volume import REACH as PAINTED_REACH
 from fl_components.networks.precision import Precision
 
 SLAB_VOXELS: Final = 2**17
-"""At the finest level: with 96 channels in two bytes each 24 MiB, which caches help with. Thinner slabs are mostly margin."""
+"""At the finest level: with 96 channels in two bytes each 24 MiB. Thinner ones are mostly margin, thicker slower."""
 _FEWEST_PLANES: Final = 4
 _LAST_REACH: Final = 2
 """Voxels around that the last block and the head depend on together."""
