@@ -87,7 +87,7 @@ def writing(preset: str) -> Work:
     """The five files of a volume, compressed, in memory; smooth intensities, which compress as scans do."""
     grid = study_of(preset).grid
     labels = AnatomySampler(grid).sample(np.random.default_rng(0)).labels
-    stored = (labels[None] * 1000 + np.random.default_rng(0).integers(0, 300, (4, *grid.shape))).astype(np.int16)
+    stored = labels[None] * np.int16(1000) + np.random.default_rng(0).integers(0, 300, (4, *grid.shape), dtype=np.int16)
     stored *= labels > 0
 
     def once() -> int:
