@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks.alone import cost_of
-from benchmarks.sizes import rendering, study_of
+from benchmarks.sizes import rendering, sampling, step, study_of, writing
 from fl_components.study import PRESETS
 
 MIB = 2**20
@@ -37,3 +37,8 @@ def test_slabs_and_the_whole_make_one_volume() -> None:
     assert isinstance(whole, torch.Tensor)
     assert isinstance(slabs, torch.Tensor)
     torch.testing.assert_close(slabs, whole[0], atol=0.02, rtol=0)  # two bytes a number
+
+
+@pytest.mark.parametrize("part", [step, sampling, writing])
+def test_every_other_part_runs_at_the_smallest_size(part: Callable[[str], Callable[[], object]]) -> None:
+    part("tiny")()
