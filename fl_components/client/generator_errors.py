@@ -83,7 +83,7 @@ def reconstruction_error(generator: Generator, subject: Subject, precision: Prec
 
 
 def painting_error(subject: Subject, contrast: Contrast | None = None) -> float:
-    """The same error of what the generator adds to: each tissue painted with the contrast, borders softened."""
+    """The same error of each tissue painted with the contrast, borders softened by half a voxel: knows no generator."""
     return brain_error(painted_volume(subject.labels, contrast or subject.contrast), subject)
 
 

@@ -19,6 +19,7 @@ from fl_components.networks.build import build_generator
 from fl_components.networks.weights import weights_of
 from fl_components.server.release import Volume
 from fl_components.study import Study
+from fl_components.vocabulary import N_TISSUES
 from privacy_eval.spaces.images import ImageSet
 from privacy_eval.spaces.voxels import VoxelSpace
 
@@ -50,9 +51,10 @@ def test_attack_is_the_stratified_auc() -> None:
 
 
 def test_t4_of_a_painter_is_the_difference_to_the_lookup_table() -> None:
-    """A generator whose residual is 0 is the lookup table: everybody scores 0."""
+    """A generator whose residual is 0 and whose borders are the finest is the lookup table: everybody scores 0."""
     weights = weights_of(build_generator(STUDY))
     weights |= {name: np.zeros_like(weights[name]) for name in ("head.weight", "head.bias")}
+    weights["partial_volume.weights"] = np.repeat([[0], [-10], [-10]], N_TISSUES, axis=1).astype(np.float32)
     subjects = make_subjects(0, 2)
     np.testing.assert_allclose(membership.t4_score(STUDY, weights)(subjects), 0, atol=1e-4)
     assert painting_error(subjects[0]) > 0.01
