@@ -41,6 +41,7 @@ def command(folder: Path, count: int) -> list[str]:
 def interrupted(folder: Path, count: int) -> float:
     """Stop the command as Ctrl-C does once half of the volumes are there; the share that was."""
     partial = folder / ".release.partial"
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would hand down its deafness
     with subprocess.Popen(command(folder, count), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
         while len(list(partial.glob("sub-*"))) < count / 2:
             if process.poll() is not None:
