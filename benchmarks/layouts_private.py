@@ -41,6 +41,12 @@ PRIVATE_TABLES: Final[dict[str, Layout]] = {
         "public": "public anatomies", "all": "AUC over the sites", "north": "north", "south": "south", "east": "east",
         "west": "west", "told by": "measures that tell most, AUC"})),
         "AUC (95 % interval), .5 is alike; a site's against its own patients"),
+    "private_membership": Layout("private_membership", ("attacks", Rows("run"), Rows("attack"), Columns({
+        "": "AUC", "n_members": "members", "n_holdout": "holdout", "p_value": "p"})),
+        "AUC (95 % interval), one-sided p, without noise"),
+    "private_audit": Layout("private_membership", ("audits", Rows(), Columns({
+        "run": "run", "verdict": "verdict", "id": "test", "found_in": "strongest in", "scale": "of what",
+        "figure": "figure", "decision": "decision"})), "What each run's own report says (95 % interval)"),
     "private_step": Layout("private_step", ("rows", Rows(), Columns({
         "preset": "preset", "grid": "grid", "patients": "patients", "seconds_batch": "a batch, s",
         "seconds_private": "private step, s", "ratio": "private ÷ batch"})), "Median of repeats (quartiles)"),

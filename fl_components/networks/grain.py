@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import torch
 
-from fl_components.networks.conditions import averaged
+from fl_components.networks.conditions import SOFTER, averaged
 from fl_components.vocabulary import SEQUENCES
 
 TIMES: Final = (0, 1, 8)
@@ -23,8 +23,6 @@ STRENGTHS: Final = (SCALES - 1 + len(SEQUENCES)) * len(SEQUENCES)
 """Channels of `mixed`."""
 REACH: Final = max(TIMES)
 """Voxels of white noise around that a scale depends on."""
-_NEXT: Final = 0.21
-"""A neighbour's weight each time."""
 
 
 def scales_of(texture: torch.Tensor) -> torch.Tensor:
@@ -40,7 +38,7 @@ def scales_of(texture: torch.Tensor) -> torch.Tensor:
     for times in range(REACH + 1):
         if times in TIMES:
             found.append(smooth / _spread(times))
-        smooth = averaged(smooth, _NEXT)
+        smooth = averaged(smooth, SOFTER)
     return torch.stack(found, dim=1)
 
 
@@ -69,5 +67,5 @@ def _spread(times: int) -> float:
     """Standard deviation of white noise after averaging so often along three axes."""
     kernel = np.ones(1)
     for _ in range(times):
-        kernel = np.convolve(kernel, [_NEXT, 1 - 2 * _NEXT, _NEXT])
+        kernel = np.convolve(kernel, [SOFTER, 1 - 2 * SOFTER, SOFTER])
     return float((kernel**2).sum() ** 1.5)

@@ -12,15 +12,13 @@ from typing import Final
 import torch
 from torch import nn
 
-from fl_components.networks.conditions import averaged
+from fl_components.networks.conditions import SOFT, SOFTER, averaged
 from fl_components.vocabulary import N_TISSUES, SEQUENCES
 
 TIMES: Final = (1, 2, 4)
 """How often labels are averaged with their neighbours: Gaussians of .5, .8 and 1.2 voxels."""
 REACH: Final = max(TIMES)
 """Voxels around that one depends on."""
-_FIRST, _NEXT = 0.12, 0.21
-"""A neighbour's weight the first time, and afterwards."""
 _FAINT: Final = -4.0
 """Logarithm of the weight of all scales but the first, to begin with."""
 _GAIN: Final = 50.0
@@ -60,7 +58,7 @@ class PartialVolume(nn.Module):
         found, smooth = torch.zeros_like(anatomy[:, 1:]), anatomy[:, 1:]
         weights = (_GAIN * self.weights).exp()[:, None, :, None, None, None]
         for times in range(1, REACH + 1):
-            smooth = averaged(smooth, _FIRST if times == 1 else _NEXT)
+            smooth = averaged(smooth, SOFT if times == 1 else SOFTER)
             if times in TIMES:
                 found = found + weights[TIMES.index(times)] * smooth
         brain = 1 - anatomy[:, :1]

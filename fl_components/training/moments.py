@@ -12,13 +12,13 @@ from typing import Final
 
 import torch
 
-from fl_components.networks.conditions import averaged
+from fl_components.networks.conditions import SOFTER, averaged
 from fl_components.vocabulary import HEALTHY, TUMOUR
 
 LEAST: Final = 12
 """Voxels of a tissue below which nothing is said of it."""
-_NEXT, _TIMES = 0.21, 6
-"""A neighbour's weight in an average, and how often it is taken: a Gaussian of 1.6 voxels."""
+_TIMES: Final = 6
+"""How often neighbours are averaged: a Gaussian of 1.6 voxels."""
 _MARGIN: Final = _TIMES
 _UNIT: Final = 0.02
 """Covariance that counts 1, of intensities in [0, 1]: about that of a core of SD .14."""
@@ -64,13 +64,13 @@ def grain_error(images: torch.Tensor, real: torch.Tensor, anatomy: torch.Tensor)
 
 def _detail(volume: torch.Tensor) -> torch.Tensor:
     """(B, C, X, Y, Z) to (B, 2 C, X, Y, Z): the finer and the coarser detail of each channel."""
-    once = averaged(volume, _NEXT)
+    once = averaged(volume, SOFTER)
     return torch.cat([volume - once, once - _smoothed(once, _TIMES - 1)], dim=1)
 
 
 def _smoothed(volume: torch.Tensor, times: int) -> torch.Tensor:
     for _ in range(times):
-        volume = averaged(volume, _NEXT)
+        volume = averaged(volume, SOFTER)
     return volume
 
 
