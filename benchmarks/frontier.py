@@ -22,7 +22,7 @@ import torch
 from benchmarks.frontier_cells import Bench
 from benchmarks.frontier_figures import Measured, figures_of
 from benchmarks.frontier_picture import FOLDER, draw
-from benchmarks.frontier_study import QUICK, REAL, WHOLE, full_plan, quick_plan
+from benchmarks.frontier_study import QUICK, REAL, WHOLE, plan_cells
 from benchmarks.hospitals import run_benchmark
 from benchmarks.kept_cells import measure_all
 from benchmarks.results import RESULTS, write_result
@@ -35,7 +35,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path, help="of what is kept; default runs/frontier, quick "
                                                              "runs/frontier-quick")
-    parser.add_argument("--quick", action="store_true", help="eight cells, short training, one segmenter each")
+    parser.add_argument("--quick", action="store_true", help="the same cells in short training, one segmenter each")
     parser.add_argument("--cells", nargs="+", default=[], metavar="WORD",
                         help="only cells whose file names hold one of these, beside those that are kept")
     parser.add_argument("--minutes", type=float, help="begin no further cell after so many; what there is is told")
@@ -46,7 +46,8 @@ def measure(arguments: argparse.Namespace) -> int:
     """Measure the cells, write result and picture."""
     torch.set_num_threads(1)  # seconds are one core's
     quick = arguments.quick
-    plan, sizes = (quick_plan(), QUICK) if quick else (full_plan(), WHOLE)
+    sizes = QUICK if quick else WHOLE
+    plan = plan_cells(sizes)
     bench = Bench(sizes, arguments.folder or Path("runs") / ("frontier-quick" if quick else "frontier"))
     found = measure_all(bench, plan, arguments.cells, arguments.minutes)
     tell(bench, found, len(plan), "frontier_quick" if quick else "frontier")

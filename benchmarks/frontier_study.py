@@ -64,8 +64,8 @@ class Sizes:
 
 
 WHOLE: Final = Sizes()
-QUICK: Final = Sizes(patients=(100,), tests=24, volumes=60, rounds=2, local_steps=12, empirical_steps=240,
-                     segmenter_steps=600, seeds=1)
+QUICK: Final = Sizes(tests=24, rounds=2, local_steps=12, empirical_steps=240, segmenter_steps=600, seeds=1)
+"""The same cells in short trainings."""
 
 
 @dataclass(frozen=True)
@@ -105,21 +105,14 @@ def baselines(sizes: Sizes) -> list[Cell]:
     return [*(Cell(REAL, math.inf, n) for n in sizes.patients), *(Cell(name, 0.0, 0) for name in NOTHING)]
 
 
-def full_plan() -> list[Cell]:
+def plan_cells(sizes: Sizes) -> list[Cell]:
     """Seventeen cells after the baselines; the middle number of patients first, which has every method."""
-    few, usual, many = WHOLE.patients
+    few, usual, many = sizes.patients
     plan = [Cell("summary", epsilon, usual) for epsilon in (1.0, 3.0, 8.0, math.inf)]
     plan += [Cell("adapted", epsilon, usual) for epsilon in (3.0, 8.0, 1.0, math.inf)]
     plan += [Cell(method, epsilon, usual) for method in ("all", "scratch") for epsilon in (8.0, math.inf)]
     plan += [Cell("summary", 3.0, few), Cell("adapted", 8.0, few), Cell("summary", 3.0, many)]
-    return [*baselines(WHOLE), *plan, Cell("adapted", 3.0, many), Cell("all", 8.0, many)]
-
-
-def quick_plan() -> list[Cell]:
-    """Four cells after the baselines."""
-    n = QUICK.patients[0]
-    return [*baselines(QUICK), Cell("summary", 3.0, n), Cell("summary", math.inf, n), Cell("adapted", 8.0, n),
-            Cell("scratch", math.inf, n)]
+    return [*baselines(sizes), *plan, Cell("adapted", 3.0, many), Cell("all", 8.0, many)]
 
 
 def study_of(cell: Cell, sizes: Sizes) -> Study:

@@ -128,11 +128,11 @@ def test_contrast_error_is_the_shift_of_one_and_none_of_the_same() -> None:
 
 
 def test_the_plans_cells_have_names_of_their_own_and_studies_that_can_be_made() -> None:
-    for plan, sizes in ((frontier_study.full_plan(), frontier_study.WHOLE), (frontier_study.quick_plan(),
-                                                                             frontier_study.QUICK)):
+    for sizes in (frontier_study.WHOLE, frontier_study.QUICK):
+        plan = frontier_study.plan_cells(sizes)
         assert len({cell.name for cell in plan}) == len(plan)
-        assert {cell.patients for cell in plan if cell.learns} <= set(sizes.patients)
+        assert {cell.patients for cell in plan if cell.learns} == set(sizes.patients)
         assert all(study_of(cell, sizes).sites.keys() == set(frontier_study.SITES) for cell in plan)
-    whole = [cell for cell in frontier_study.full_plan() if cell.learns]
+    whole = [cell for cell in frontier_study.plan_cells(frontier_study.WHOLE) if cell.learns]
     assert {cell.epsilon for cell in whole} == {1.0, 3.0, 8.0, math.inf}
     assert {cell.method for cell in whole} == {"summary", "adapted", "all", "scratch"}
