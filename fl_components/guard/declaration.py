@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
 
+from fl_components.guard.evaluation_fields import score_fields, segmenter_fields, worth_fields
+from fl_components.guard.fields import SCALAR, Declaration, Field
 from fl_components.guard.secure_sum import KEY_BYTES, LEAST_SITES
 from fl_components.study import Study
 from fl_components.training.private.blocks import BLOCKS
@@ -45,18 +46,6 @@ SIGNATURE_BYTES: Final = 512
 """Room for a site's certificate (PEM, about 1.1 kB in NVFlare's kits) and for a signature (RSA of up to 4096 bits)."""
 
 
-@dataclass(frozen=True)
-class Field:
-    """Shape and numpy type of one thing that may leave; a scalar has shape ()."""
-
-    shape: tuple[int, ...]
-    dtype: Literal["float32", "float64", "uint8", "uint32", "uint64"]
-
-
-Declaration = Mapping[str, Field]
-_SCALAR: Final = Field((), "float64")
-
-
 def declare(task: Task, study: Study, round_number: int = 0) -> Declaration:
     """The complete list of what a site answers to a task.
 
@@ -86,14 +75,12 @@ def declare(task: Task, study: Study, round_number: int = 0) -> Declaration:
         plain = update_fields(task, study, round_number)
         return {name: Field(field.shape, "uint32") for name, field in plain.items()} if masked(task, study) else plain
     if task in EVALUATION:
-        from fl_components.guard.evaluation_fields import score_fields, worth_fields  # torch, for evaluations alone
-
         return worth_fields() if task == "evaluate_release" else score_fields()
     if task == "audit":
         opened = {name: Field((canaries,), dtype) for name, dtype in CANARY_FIELDS.items()} if canaries else {}
         salt = {"canaries.salt": Field((SALT_BYTES,), "uint8")} if canaries else {}
         counts = {"counts": Field((n_counts(audit_setting(study)),), "uint64")} if audit_setting(study).summed else {}
-        return {**dict.fromkeys(_audit_scalars(study), _SCALAR), **counts, **opened, **salt}
+        return {**dict.fromkeys(_audit_scalars(study), SCALAR), **counts, **opened, **salt}
     if task in ("train_keys", "audit_keys"):
         return {"key": Field((KEY_BYTES + CERTIFICATE_BYTES + SIGNATURE_BYTES,), "uint8")}
     if task == "train_reveal":
@@ -101,10 +88,10 @@ def declare(task: Task, study: Study, round_number: int = 0) -> Declaration:
     commitment = {"canaries.commitment": Field((32,), "uint8")} if canaries else {}
     if study.privacy.private:
         return {**{f"summary.{block.name}": Field((block.size,), "float64") for block in BLOCKS},
-                "n_members": _SCALAR, "simulated": _SCALAR, **commitment}
+                "n_members": SCALAR, "simulated": SCALAR, **commitment}
     table = Field((N_TISSUES, len(SEQUENCES)), "float32")
     return {"contrast.mean": table, "contrast.spread": table, "contrast.count": Field((N_TISSUES,), "float32"),
-            "n_members": _SCALAR, "simulated": _SCALAR, **commitment}
+            "n_members": SCALAR, "simulated": SCALAR, **commitment}
 
 
 def declarations(task: Task, study: Study) -> list[Declaration]:
@@ -122,8 +109,6 @@ def declarations(task: Task, study: Study) -> list[Declaration]:
 def update_fields(task: str, study: Study, round_number: int = 0) -> Declaration:
     """What a round of training yields at a site, of generator or segmenter: it leaves as it is, or under masks."""
     if task == "segment":
-        from fl_components.guard.evaluation_fields import segmenter_fields  # torch, as below
-
         return segmenter_fields(study, round_number)
     return training_fields(study)
 
@@ -143,7 +128,7 @@ def training_fields(study: Study) -> Declaration:
     from fl_components.networks.build import declared_shapes  # a site's own process, which trains nothing, goes without
 
     tensors = {name: Field(shape, "float32") for name, shape in declared_shapes(study).items()}
-    return {**tensors, **dict.fromkeys(training_scalars(study), _SCALAR)}
+    return {**tensors, **dict.fromkeys(training_scalars(study), SCALAR)}
 
 
 def training_scalars(study: Study) -> tuple[str, ...]:

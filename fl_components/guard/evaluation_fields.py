@@ -6,12 +6,8 @@ policy: `minimum_subjects` for what is over holdout and test, `minimum_test_subj
 
 from __future__ import annotations
 
-from typing import Final
-
-from fl_components.guard.declaration import Declaration, Field
+from fl_components.guard.fields import SCALAR, Declaration, Field
 from fl_components.study import Study
-
-_SCALAR: Final = Field((), "float64")
 
 
 def is_number(name: str) -> bool:
@@ -26,9 +22,9 @@ def is_test_number(name: str) -> bool:
 
 def worth_fields() -> Declaration:
     """Of "evaluate_release": numbers of subjects, realism, and how sampled anatomies compare with the site's own."""
-    from fl_components.evaluation.worth import worth_names
+    from fl_components.evaluation.worth import worth_names  # torch, for evaluations alone; so below
 
-    return {"n_members": _SCALAR, **dict.fromkeys(worth_names(), _SCALAR)}
+    return {"n_members": SCALAR, **dict.fromkeys(worth_names(), SCALAR)}
 
 
 def score_fields() -> Declaration:
@@ -36,7 +32,7 @@ def score_fields() -> Declaration:
     and of their paired differences to the arm of real subjects. Nothing of a single subject."""
     from fl_components.evaluation.site_scores import score_names
 
-    return dict.fromkeys(score_names(), _SCALAR)
+    return dict.fromkeys(score_names(), SCALAR)
 
 
 def segmenter_fields(study: Study, round_number: int) -> Declaration:

@@ -12,7 +12,8 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from fl_components.guard.declaration import CURVES, Declaration, update_bound, update_fields
+from fl_components.guard.declaration import CURVES, update_bound, update_fields
+from fl_components.guard.fields import Declaration
 from fl_components.guard.fixed_point import FixedPoint
 from fl_components.guard.secure_sum import MaskKey, digest_of_keys, stream_of, unmasked_sum
 from fl_components.study import Study

@@ -15,7 +15,8 @@ from privacy_eval.report.translation import THRESHOLD, residual, translate
 from privacy_eval.report.wording import ATTACKERS, VERDICTS, VerdictWords
 from privacy_eval.site.inside import InsideFindings, Pair
 from privacy_eval.statistics.ranks import Estimate
-from privacy_eval.verdict.combine import AuditResult, Control, ControlTest
+from privacy_eval.verdict.combine import AuditResult
+from privacy_eval.verdict.controls import Control, ControlTest
 from privacy_eval.verdict.decision import Finding, TestResult
 from privacy_eval.verdict.family import NULL
 from privacy_eval.verdict.private import PrivateAuditResult

@@ -10,67 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from privacy_eval.attacks.blind import BLIND_INFLATION
-from privacy_eval.battery import Measure
 from privacy_eval.site.answer import SiteStatistics
-from privacy_eval.site.controls import LEAKED_SHARE
 from privacy_eval.statistics.ranks import Estimate, stratified_auc
-from privacy_eval.verdict import power
 from privacy_eval.verdict.answers import Answers, Totals
+from privacy_eval.verdict.controls import Control, Outcome, negative_control, positive_control
 from privacy_eval.verdict.decision import TestResult, decide
 from privacy_eval.verdict.family import Measurement, Unanswered, families, measure, unanswered
-from privacy_eval.verdict.policy import REQUIRED_CONTROL_POWER, AuditPolicy, Verdict
+from privacy_eval.verdict.policy import AuditPolicy, Verdict
 from privacy_eval.verdict.reasons import judge, uneven_reasons, void_reasons, warnings_of, weak_reasons
-
-Outcome = Literal["passed", "failed"]
-
-
-@dataclass(frozen=True)
-class ControlTest:
-    """One measure on one control.
-
-    Attributes:
-        measurement: what it measured there.
-        expected: whether it must fire; None where it is shown only.
-        fired: whether Holm rejected, at the audit's level (positive) or control_alpha (negative).
-        power: probability that it fires on the positive control at these n, by simulation; None where not needed.
-    """
-
-    measurement: Measurement
-    expected: bool | None
-    fired: bool
-    power: float | None
-
-    @property
-    def right(self) -> bool:
-        """Whether it did what it must."""
-        return self.expected is None or self.fired == self.expected
-
-
-@dataclass(frozen=True)
-class Control:
-    """A control of this very run: passed if every measure did what it must."""
-
-    tests: tuple[ControlTest, ...]
-
-    @property
-    def outcome(self) -> Outcome:
-        """Whether every measure did what it must."""
-        return "passed" if all(test.right for test in self.tests) else "failed"
-
-    @property
-    def wrong(self) -> tuple[ControlTest, ...]:
-        """Measures that did not do what they must."""
-        return tuple(test for test in self.tests if not test.right)
-
-    @property
-    def underpowered(self) -> tuple[ControlTest, ...]:
-        """Must-fire measures whose power is below what is required."""
-        return tuple(test for test in self.tests if test.power is not None and test.power < REQUIRED_CONTROL_POWER)
 
 
 @dataclass(frozen=True)
@@ -144,9 +95,8 @@ def combine(sites: Sequence[SiteStatistics], policy: AuditPolicy, copies: Sequen
     family, others = families(answers, policy)
     tests = decide(answers, family, policy, level, rng)
     apart = tuple(_alone(row) for row in measure(answers, "release", others, 1 - level))
-    positive = _positive(answers, family, policy, level, rng)
-    negative = Control(tuple(ControlTest(row, False, row.adjusted_p <= policy.control_alpha, None)
-                             for row in measure(answers, "negative", family, 1 - level)))
+    positive = positive_control(answers, family, policy, level, rng)
+    negative = negative_control(answers, family, policy, level)
     blind = BlindBaseline(stratified_auc([site.blind for site in answers.sites], 1 - policy.alpha, BLIND_INFLATION))
     weak = [*weaknesses, *weak_reasons(sites, positive.underpowered), *uneven_reasons(answers)]
     void = void_reasons(blind.estimate, [t for t in positive.wrong if t not in positive.underpowered], negative.wrong)
@@ -161,23 +111,6 @@ def combine(sites: Sequence[SiteStatistics], policy: AuditPolicy, copies: Sequen
 def _alone(row: Measurement) -> Measurement:
     """A measurement that is in no family: its p-value stands for itself."""
     return Measurement(row.measure, row.estimate, row.p_value, row.p_value)
-
-
-def _positive(answers: Answers, family: Sequence[Measure], policy: AuditPolicy, level: float,
-              rng: np.random.Generator) -> Control:
-    alpha, runs, powers = level / len(family), policy.simulations, dict[str, float]()
-
-    def power_of(one: Measure) -> float | None:
-        if not one.must_fire:
-            return None
-        if one.kind not in powers:
-            patients = answers.strata(one)
-            powers[one.kind] = (power.leak_power_of_ranks(patients, LEAKED_SHARE, alpha, runs, rng)
-                                if one.kind == "rank" else power.leak_power_of_replicas(patients, alpha, runs, rng))
-        return powers[one.kind]
-
-    return Control(tuple(ControlTest(row, row.measure.must_fire or None, row.adjusted_p <= level, power_of(row.measure))
-                         for row in measure(answers, "positive", family, 1 - level)))
 
 
 def attackers_of(tests: Sequence[TestResult]) -> dict[str, Verdict]:

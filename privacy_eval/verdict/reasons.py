@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from privacy_eval.battery import Measure
 from privacy_eval.site.answer import SiteStatistics
 from privacy_eval.site.private import PrivateStatistics
 from privacy_eval.statistics.ranks import Estimate
 from privacy_eval.verdict.answers import Answers
+from privacy_eval.verdict.controls import ControlTest
 from privacy_eval.verdict.decision import Finding, TestResult
 from privacy_eval.verdict.family import Measurement, Unanswered
 from privacy_eval.verdict.policy import BLIND_MINIMUM, REQUIRED_CONTROL_POWER, AuditPolicy, Verdict
-
-if TYPE_CHECKING:
-    from privacy_eval.verdict.combine import ControlTest
 
 _ALARM_LEVEL: Final = 0.01
 
