@@ -10,13 +10,15 @@ from torch import nn
 from torch.nn import functional as F
 
 from fl_components.contrast import VECTOR_SIZE
+from fl_components.networks.admixture import FIELDS, Admixture
 from fl_components.networks.conditions import ORIGIN, Shape, positions
 from fl_components.networks.grain import STRENGTHS, mixed, scales_of
 from fl_components.networks.partial_volume import PartialVolume
 from fl_components.vocabulary import N_LABELS, SEQUENCES, TUMOUR
 
-TEXTURE_CHANNELS: Final = len(SEQUENCES)
-"""White noise per voxel, a field for each sequence: what differs between two scans of one brain."""
+TEXTURE_CHANNELS: Final = len(SEQUENCES) + FIELDS
+"""White noise per voxel: a field for each sequence, what differs between two scans of one brain; and those of which
+`admixture` makes what labels do not resolve."""
 
 
 class Noise(NamedTuple):
@@ -93,13 +95,14 @@ class Generator(nn.Module):
         self.contrast_input = contrast_input
         self.extent = extent
         self.partial_volume = PartialVolume() if contrast_input else None
+        self.admixture = Admixture() if contrast_input else None
         painted = len(SEQUENCES) if contrast_input else 0
         style_size = 2 * channels[-1]
         self.embed = nn.Sequential(
             nn.Linear(latent_size + (VECTOR_SIZE if contrast_input else 0), style_size), nn.LeakyReLU(0.2),
             nn.Linear(style_size, style_size), nn.LeakyReLU(0.2))
         places = 0 if extent is None else len(extent)
-        self.stem = ModulatedConv(N_LABELS + painted + TEXTURE_CHANNELS + places, channels[0], style_size)
+        self.stem = ModulatedConv(N_LABELS + painted + len(SEQUENCES) + places, channels[0], style_size)
         pairs = list(pairwise(channels))
         self.down = nn.ModuleList(ModulatedConv(fine, coarse, style_size, stride=2) for fine, coarse in pairs)
         self.middle = ModulatedConv(channels[-1], channels[-1], style_size)
@@ -135,7 +138,7 @@ class Generator(nn.Module):
             skip = skips.pop()
             features = F.interpolate(features, size=skip.shape[2:], mode="nearest")
             features = block(torch.cat([features, skip], dim=1), style)
-        return self.finish(features, anatomy, painted, scales_of(noise.texture))
+        return self.finish(features, anatomy, contrast, painted, scales_of(noise.texture))
 
     def style(self, contrast: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
         """What modulates every block: (B, style_size)."""
@@ -150,14 +153,17 @@ class Generator(nn.Module):
         """What the first block reads."""
         given = [] if painted is None else [painted]
         places = [] if self.extent is None else [positions(anatomy, origin, self.extent)]
-        return torch.cat([anatomy, *given, texture, *places], dim=1)
+        return torch.cat([anatomy, *given, texture[:, :len(SEQUENCES)], *places], dim=1)
 
-    def finish(self, features: torch.Tensor, anatomy: torch.Tensor, painted: torch.Tensor | None,
-               scales: torch.Tensor) -> Parts:
+    def finish(self, features: torch.Tensor, anatomy: torch.Tensor, contrast: torch.Tensor,
+               painted: torch.Tensor | None, scales: torch.Tensor) -> Parts:
         """What the last block's features become, with the noise at each scale."""
         expected, strengths = self.head(features).float().split([len(SEQUENCES), STRENGTHS], dim=1)
         if painted is not None:
             expected = expected + painted
         brain = 1 - anatomy[:, :1]
         tumour = anatomy[:, list(TUMOUR)].sum(dim=1, keepdim=True)
-        return Parts(expected * brain, mixed(strengths, scales, tumour) * brain)
+        own, admixed = scales.split([len(SEQUENCES), FIELDS], dim=2)
+        grain = mixed(strengths, own, tumour) * brain
+        return Parts(expected * brain,
+                     grain if self.admixture is None else grain + self.admixture(anatomy, contrast, admixed))

@@ -16,8 +16,8 @@ import torch
 from fl_components.networks.conditions import SOFTER, averaged
 from fl_components.vocabulary import SEQUENCES
 
-TIMES: Final = (0, 1, 8)
-"""How often neighbours are averaged: Gaussians of 0, .6 and 1.8 voxels."""
+TIMES: Final = (0, 1, 3, 8)
+"""How often neighbours are averaged: Gaussians of 0, .6, 1.1 and 1.8 voxels."""
 SCALES: Final = len(TIMES)
 STRENGTHS: Final = (SCALES - 1 + len(SEQUENCES)) * len(SEQUENCES)
 """Channels of `mixed`."""

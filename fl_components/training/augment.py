@@ -9,7 +9,7 @@ from fl_components.anatomy.deform import affine_matrix
 from fl_components.study import Augmentation, Grid
 from fl_components.training.batch import Batch
 from fl_components.training.window import Window
-from fl_components.vocabulary import N_LABELS, N_TISSUES, SEQUENCES
+from fl_components.vocabulary import GREY_MATTER, N_LABELS, N_TISSUES, SEQUENCES, WHITE_MATTER
 
 _COARSE = 5
 """Control points an axis of the elastic warp: smooth over about a quarter of the brain."""
@@ -54,16 +54,21 @@ def as_another_scan(batch: Batch, settings: Augmentation, grid: Grid, rng: torch
 
 
 def _warped(batch: Batch, settings: Augmentation, grid: Grid, rng: torch.Generator, window: Window) -> Batch:
-    """Every voxel of the warped grid is the nearest one's of the old, label and intensities.
+    """Every voxel of the warped grid is the nearest one's of the old; grey and white matter are half interpolated.
 
     Interpolated, thin tissues would fade into what is beside them: enhancing rims by .11 in T1 after contrast, sulci by
     .10 in T2 (medians, 40 simulated subjects at 4 mm). The contrast would be of other images than those, and the
-    generator would learn to paint every rim too dark.
+    generator would learn to paint every rim too dark. Of the nearest voxel alone, grey and white matter would have 1.15
+    times a scan's fine detail, and the generator learn to be as grainy; interpolated, .7 to .85 times. Half and half
+    it is .9 to 1.
     """
+    where = _random_warp(len(batch.labels), settings, grid, rng, window)
     together = torch.cat([batch.images, batch.labels[:, None].float()], dim=1)
-    moved = F.grid_sample(together, _random_warp(len(batch.labels), settings, grid, rng, window), mode="nearest",
-                          align_corners=True)
-    return Batch(moved[:, :-1], moved[:, -1].long(), batch.contrast)
+    moved = F.grid_sample(together, where, mode="nearest", align_corners=True)
+    images, labels = moved[:, :-1], moved[:, -1].long()
+    smooth = F.grid_sample(batch.images, where, align_corners=True)
+    matter = (labels == GREY_MATTER) | (labels == WHITE_MATTER)
+    return Batch(torch.where(matter[:, None], (images + smooth) / 2, images), labels, batch.contrast)
 
 
 def _random_warp(count: int, settings: Augmentation, grid: Grid, rng: torch.Generator,

@@ -46,7 +46,8 @@ def grain_error(images: torch.Tensor, real: torch.Tensor, anatomy: torch.Tensor)
     """By how much the detail of healthy tissue differs from the scan's, in units of an SD of .03.
 
     Detail is what averaging a voxel with its neighbours takes away, and what doing so again and again takes away of the
-    rest. Mean absolute difference of its variances over both, sequences, and the healthy tissues that are there.
+    rest. Mean absolute difference of its second moments over both, pairs of sequences, and the healthy tissues that are
+    there: what goes through all sequences is anatomy that no label shows, what is in one alone is noise.
 
     Args:
         images: (B, 4, X, Y, Z) generated, with their noise.
@@ -55,17 +56,21 @@ def grain_error(images: torch.Tensor, real: torch.Tensor, anatomy: torch.Tensor)
     """
     tissues = anatomy[:, list(HEALTHY)].flatten(2).float()
     count = tissues.sum(dim=2)
-    made, scanned = (torch.einsum("blv,bcv->blc", tissues, _detail(volume.float()).square().flatten(2))
-                     for volume in (images, real))
+    made, scanned = (_second_moments(_detail(volume.float()).flatten(3), tissues) for volume in (images, real))
     there = (count >= LEAST).float()
-    error = ((made - scanned) / count.clamp(min=1)[..., None]).abs().mean(dim=2)
+    error = ((made - scanned) / count.clamp(min=1)[..., None, None, None]).abs().mean(dim=(2, 3, 4))
     return (error * there).sum() / there.sum().clamp(min=1) / _FINE_UNIT
 
 
 def _detail(volume: torch.Tensor) -> torch.Tensor:
-    """(B, C, X, Y, Z) to (B, 2 C, X, Y, Z): the finer and the coarser detail of each channel."""
+    """(B, C, X, Y, Z) to (B, 2, C, X, Y, Z): the finer and the coarser detail of each channel."""
     once = averaged(volume, SOFTER)
-    return torch.cat([volume - once, once - _smoothed(once, _TIMES - 1)], dim=1)
+    return torch.stack([volume - once, once - _smoothed(once, _TIMES - 1)], dim=1)
+
+
+def _second_moments(detail: torch.Tensor, tissues: torch.Tensor) -> torch.Tensor:
+    """(B, 2, C, V) detail and (B, L, V) tissues to (B, L, 2, C, C): sums over a tissue's voxels of products."""
+    return (detail[:, None] * tissues[:, :, None, None]) @ detail[:, None].transpose(-1, -2)
 
 
 def _smoothed(volume: torch.Tensor, times: int) -> torch.Tensor:
