@@ -93,7 +93,7 @@ def test_weights_round_trip_and_match_their_declaration() -> None:
     assert all(np.array_equal(loaded[name], doubled[name]) for name in doubled)
     with pytest.raises(InputError, match=r"^weights for Generator: found \S+ missing, expected \(.*train again[^\n]*$"):
         load_weights(build_generator(STUDY), {"head.bias": weights["head.bias"]})
-    with pytest.raises(InputError, match=r"found head.bias \(4,\), expected \(28,\)"):
+    with pytest.raises(InputError, match=r"found head.bias \(4,\), expected \(32,\)"):
         load_weights(build_generator(STUDY), weights | {"head.bias": np.zeros(4, np.float32)})
     with pytest.raises(InputError, match=r"found more \(1,\), expected none"):
         load_weights(build_generator(STUDY), weights | {"more": np.zeros(1, np.float32)})
