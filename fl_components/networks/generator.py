@@ -29,7 +29,7 @@ class Noise(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """What an image is made of: `expected`, what it is on average, and `grain`, the noise on it.
+    """What an image is made of: `expected`, what it is on average, and `grain`, the noise on it and what labels hide.
 
     (B, 4, X, Y, Z) each, 0 in the background.
     """
@@ -79,7 +79,8 @@ class Generator(nn.Module):
     Without it (`contrast_input=False`, the ablation) it must predict intensities from the anatomy alone.
 
     It predicts two things of a voxel: what an image is there on average, and how strong the noise on it is at each
-    scale (`fl_components.networks.grain`). An L1 loss on the sum of both would ask for no noise at all.
+    scale (`fl_components.networks.grain`); beside the latter goes what no label resolves
+    (`fl_components.networks.admixture`). An L1 loss on the sum would ask for no noise at all.
 
     Args:
         channels: features per resolution level, finest first.
