@@ -157,12 +157,14 @@ class Generator(nn.Module):
         return torch.cat([anatomy, *given, texture[:, :len(SEQUENCES)], *places], dim=1)
 
     def finish(self, features: torch.Tensor, anatomy: torch.Tensor, contrast: torch.Tensor,
-               painted: torch.Tensor | None, scales: torch.Tensor) -> Parts:
-        """What the last block's features become, with the noise at each scale."""
+               painted: torch.Tensor | None, scales: torch.Tensor | None) -> Parts:
+        """What the last block's features become, with the noise at each scale, or without any grain."""
         expected, strengths = self.head(features).float().split([len(SEQUENCES), STRENGTHS], dim=1)
         if painted is not None:
             expected = expected + painted
         brain = 1 - anatomy[:, :1]
+        if scales is None:
+            return Parts(expected * brain, torch.zeros_like(expected))
         tumour = anatomy[:, list(TUMOUR)].sum(dim=1, keepdim=True)
         own, admixed = scales.split([len(SEQUENCES), FIELDS], dim=2)
         grain = mixed(strengths, own, tumour) * brain

@@ -80,9 +80,9 @@ def images_in_slabs(generator: Generator, labels: torch.Tensor, contrast: torch.
     for first, last in _slabs(len(labels), planes):
         low, high = max(first - _LAST_REACH, 0), min(last + _LAST_REACH, len(labels))
         found = generator.up[-1](joined(low, high), style)
-        parts = generator.finish(found, anatomy(low, high), contrast, painted(low, high), scales(low, high))
-        images = parts.images if grain else parts.expected
-        made.append(images[0, :, first - low:last - low].cpu())
+        parts = generator.finish(found, anatomy(low, high), contrast, painted(low, high),
+                                 scales(low, high) if grain else None)
+        made.append(parts.images[0, :, first - low:last - low].cpu())
     return torch.cat(made, dim=1)
 
 

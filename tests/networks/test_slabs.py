@@ -38,6 +38,17 @@ def test_slabs_give_what_the_whole_gives_at_any_size(shape: tuple[int, int, int]
     torch.testing.assert_close(slabs, whole, atol=1e-5, rtol=1e-5)
 
 
+@torch.inference_mode()
+def test_without_grain_it_is_what_the_generator_expects() -> None:
+    network, shape, rng = generator(3), (21, 10, 9), torch.Generator().manual_seed(1)
+    labels = torch.randint(7, shape, generator=rng)
+    contrast, noise = torch.rand(1, VECTOR_SIZE, generator=rng), draw_noise(1, 4, shape, rng)
+    parts = network.parts(one_hot(labels[None]), contrast, noise)
+    slabs = images_in_slabs(network, labels, contrast, noise, PLAIN, 4 * 90, grain=False)
+    torch.testing.assert_close(slabs, parts.expected[0], atol=1e-5, rtol=1e-5)
+    assert parts.grain.abs().max() > 0.01
+
+
 def test_with_coordinates_too() -> None:
     shape = (21, 10, 9)
     whole, slabs = both_ways(generator(3, extent=shape), shape, 4)
