@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import tomli_w
+from safetensors.numpy import save_file
 
 from fl_components.anatomy.sampler import AnatomySampler
 from fl_components.cohort.cohort import prepare_cohort
 from fl_components.contrast import Contrast, paint
 from fl_components.guard.declaration import EVALUATION
+from fl_components.networks.build import build_generator
+from fl_components.networks.weights import weights_of
 from fl_components.site import EgressPolicy
 from fl_components.study import Grid, Study
 from jobs.run_folder import RunFolder
@@ -83,3 +87,13 @@ def prepare_run(run: RunFolder) -> Study:
     for site in run.sites(study):
         prepare_cohort(site, study)
     return study
+
+
+def write_untrained(run: RunFolder) -> None:
+    """What a training leaves at the server, of a generator that learned nothing: its weights, the sites' contrasts."""
+    study = run.study()
+    run.server.folder.mkdir()
+    save_file(weights_of(build_generator(study)), run.server.generator_file)
+    run.server.population_file.write_text(json.dumps({site: {
+        "contrast.mean": CONTRAST.tolist(), "contrast.spread": np.zeros((6, 4)).tolist(),
+        "contrast.count": [9] * 6, "simulated": True} for site in study.sites}))

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from small_run import CONTRAST, prepare_run, write_run
+from small_run import CONTRAST, prepare_run, write_run, write_untrained
 
 from benchmarks import embedding
 from benchmarks.embedding import DEGRADATIONS, Degradation, degrade, degraded_copies, identification
@@ -87,11 +86,8 @@ def test_copies_are_the_same_again_and_finite(subject: Subject) -> None:
 
 def test_the_whole_benchmark_on_a_small_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = write_run(tmp_path / "run", subjects=5)
-    study = prepare_run(run)
-    run.server.folder.mkdir()
-    run.server.population_file.write_text(json.dumps({site: {
-        "contrast.mean": CONTRAST.tolist(), "contrast.spread": np.zeros((6, 4)).tolist(),
-        "contrast.count": [9] * 6, "simulated": True} for site in study.sites}))
+    prepare_run(run)
+    write_untrained(run)
     written: dict[str, Any] = {}
     monkeypatch.setattr(embedding, "write_result",
                         lambda name, figures, n, **more: written.update(figures=figures, n=n, **more))

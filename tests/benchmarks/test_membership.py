@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
-from small_run import CONTRAST, prepare_run, small_study, write_run
+from small_run import CONTRAST, prepare_run, small_study, write_run, write_untrained
 
 from benchmarks import membership
 from benchmarks.hospitals import load_hospitals
@@ -81,11 +79,7 @@ def test_exit_code_says_whether_memorising_was_flagged(
     """alpha is .05 over four tests, so .04 is not enough."""
     run = write_run(tmp_path / "run", subjects=5)
     study = prepare_run(run)
-    run.server.folder.mkdir()
-    save_file(weights_of(build_generator(study)), run.server.generator_file)
-    run.server.population_file.write_text(json.dumps({site: {
-        "contrast.mean": CONTRAST.tolist(), "contrast.spread": np.zeros((6, 4)).tolist(),
-        "contrast.count": [9] * 6, "simulated": True} for site in study.sites}))
+    write_untrained(run)
     few: list[list[Subject]] = []
 
     def no_training(_: Study, members: list[Subject], *__: object) -> dict[str, np.ndarray]:

@@ -6,14 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
-from small_run import CONTRAST, prepare_run, write_run
+from small_run import prepare_run, write_run, write_untrained
 
 from benchmarks import private_membership
 from benchmarks.hospitals import load_hospitals
 from benchmarks.private_membership import EMPIRICAL, PRIVATE, START, beside_one_another, refuse_others
-from fl_components.networks.build import build_generator
-from fl_components.networks.weights import weights_of
 from fl_components.server.release import Volume
 from jobs.run_folder import RunFolder
 from privacy_eval.errors import InputError
@@ -32,12 +29,8 @@ def report(verdict: str, **tests: float | None) -> dict[str, Any]:
 def finished(path: Path, **overrides: object) -> RunFolder:
     """A run with members, a generator, the sites' contrasts and a report; two volumes stand for its release."""
     run = write_run(path, subjects=5, **overrides)
-    study = prepare_run(run)
-    run.server.folder.mkdir()
-    save_file(weights_of(build_generator(study)), run.server.generator_file)
-    run.server.population_file.write_text(json.dumps({site: {
-        "contrast.mean": CONTRAST.tolist(), "contrast.spread": np.zeros((6, 4)).tolist(),
-        "contrast.count": [9] * 6, "simulated": True} for site in study.sites}))
+    prepare_run(run)
+    write_untrained(run)
     run.audit.mkdir()
     (run.audit / "report.json").write_text(json.dumps(report("INCONCLUSIVE", T1=0.5, T4=None)))
     return run
