@@ -182,9 +182,12 @@ def errors(study: Study, weights: Weights, subjects: Sequence[Subject]) -> np.nd
 
 
 def alignments(study: Study, weights: Weights, update: Weights, subjects: Sequence[Subject]) -> np.ndarray:
-    """Cosine of the update and of minus the gradient of each subject's L1 error at the weights, (n,)."""
+    """Cosine of the update and of minus the gradient of each subject's L1 error at the weights, (n,).
+
+    Over what the expected image depends on: the admixture's numbers make noise alone.
+    """
     generator = load_weights(build_generator(study), weights)
-    parameters = dict(generator.named_parameters())
+    parameters = {name: value for name, value in generator.named_parameters() if not name.startswith("admixture.")}
     direction = torch.cat([torch.from_numpy(update[name]).ravel() for name in parameters])
     found = []
     for subject in subjects:
