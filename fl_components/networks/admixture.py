@@ -27,8 +27,9 @@ _GAIN: Final = 50.0
 class Admixture(nn.Module):
     """How much of each other tissue of its kind, healthy or tumour, a tissue holds at random, at each scale but white.
 
-    36 numbers that count, the same for everybody, and 18 of a tissue in itself, which do nothing. The fractions are Gaussian and of either sign: a tissue's contrast is that of
-    its usual mixture, and there is less of another tissue than usual as there is more.
+    36 numbers that count, the same for everybody, and 18 of a tissue in itself, which do nothing. The fractions are
+    Gaussian and of either sign: a tissue's contrast is that of its usual mixture, and there is less of another tissue
+    than usual as there is more.
     """
 
     def __init__(self) -> None:
