@@ -15,10 +15,11 @@ import torch
 from scipy.stats import wasserstein_distance
 
 from benchmarks.alone import cost_of
-from benchmarks.frontier_study import LOOKUP, REAL, SIMULATOR, Cell, Sizes, hospitals, study_of
-from benchmarks.frontier_training import Learned, begun, prepare, public_population
+from benchmarks.frontier_study import GENERATOR, LOOKUP, REAL, SIMULATOR, Cell, Sizes, hospitals, study_of
+from benchmarks.frontier_training import Learned, begun, prepare
 from benchmarks.hospitals import Hospitals, pooled
 from benchmarks.membership import attack, t1_score, t4_score
+from benchmarks.random_protocols import random_protocols
 from fl_components.anatomy.sampler import AnatomySampler
 from fl_components.cohort.simulate.hospital import SIMULATOR_VERSION
 from fl_components.cohort.subject import Subject
@@ -128,7 +129,7 @@ class Bench:
 
     @cached_property
     def _space(self) -> VoxelSpace:
-        population, rng = public_population(), np.random.default_rng(_CALIBRATION)
+        population, rng = random_protocols(), np.random.default_rng(_CALIBRATION)
         images = np.stack([paint(labels, population.draw(labels, rng)) for labels in self.anatomies])
         return VoxelSpace.fit(ImageSet(images, np.stack(self.anatomies)))
 
@@ -184,12 +185,15 @@ class Bench:
         return Description.of(subjects, self._study.grid.spacing_mm, np.random.default_rng(0))
 
     def _attacks(self, cell: Cell, learned: Learned, release: Sequence[Subject]) -> dict[str, Any]:
-        """T4 on the generator and T1 on the release, over sites; none of a cell that knows no patient."""
-        if not cell.learns:
-            return {}
-        members = {site: subjects[:ATTACKED] for site, subjects in self.members(cell.patients).items()}
-        scores = {"T4": t4_score(study_of(cell, self.sizes), learned.weights),
-                  "T1": t1_score(self._space, [subject.images for subject in release])}
+        """T4 on the generator, where there is one, and T1 on the release, over sites.
+
+        Of a cell that knows no patient too, whose AUC is chance: on the members of a cell with the usual number.
+        """
+        patients = cell.patients or self.sizes.patients[1]
+        members = {site: subjects[:ATTACKED] for site, subjects in self.members(patients).items()}
+        scores = {"T1": t1_score(self._space, [subject.images for subject in release])}
+        if cell.learns or cell.method == GENERATOR:
+            scores["T4"] = t4_score(study_of(cell, self.sizes), learned.weights)
         return {name: {key: value for key, value in attack(score, members, self.holdout).items() if key != "sites"}
                 for name, score in scores.items()}
 

@@ -40,6 +40,7 @@ def figures_of(found: Measured, owners: np.ndarray) -> dict[str, Any]:
     """
     return {"worth": [_worth(found, cell, owners) for cell in found],
             "images": [_images(cell, found[cell]) for cell in found],
+            "attacks": [_attacks(cell, found[cell]) for cell in found],
             "cost": [_cost(cell, found[cell]) for cell in found if cell.learns],
             "goals": goals_of(found, owners)}
 
@@ -119,9 +120,15 @@ def _images(cell: Cell, measured: Mapping[str, Any]) -> dict[str, Any]:
     return {**cell.words, "contrast": measured["contrast"], **{name: measured["realism"][name] for name in GROUPS}}
 
 
+def _attacks(cell: Cell, measured: Mapping[str, Any]) -> dict[str, Any]:
+    """Of every cell: what knows no patient says how far chance goes on these members, the members themselves how far
+    an attack can."""
+    attacks = measured["attacks"]
+    return {**cell.words, **{name: attacks.get(name, ABSENT) for name in ("T4", "T1")},
+            "n_members": attacks["T1"]["n_members"], "n_holdout": attacks["T1"]["n_holdout"]}
+
+
 def _cost(cell: Cell, measured: Mapping[str, Any]) -> dict[str, Any]:
     spent = measured["spent"].values()
     return {**cell.words, "spent": max(spent) if spent else ("∞" if math.isinf(cell.epsilon) else ABSENT),
-            "noise": measured["noise"] or ABSENT, **{name: measured["attacks"][name] for name in ("T4", "T1")},
-            "n_members": measured["attacks"]["T4"]["n_members"], "n_holdout": measured["attacks"]["T4"]["n_holdout"],
-            "seconds": measured["seconds"], "mib": measured["mib"]}
+            "noise": measured["noise"] or ABSENT, "seconds": measured["seconds"], "mib": measured["mib"]}

@@ -41,7 +41,7 @@ class Sizes:
     """How much there is of everything.
 
     Attributes:
-        patients: members a site, of the cells.
+        patients: members a site of the cells: few, usual, many.
         holdout: patients a site that nothing is trained on: the membership audit's others.
         tests: patients a site that segmenters and images are compared with.
         volumes: of each release.
@@ -52,7 +52,7 @@ class Sizes:
         seeds: segmenters a cell.
     """
 
-    patients: tuple[int, ...] = (25, 100, 400)
+    patients: tuple[int, int, int] = (25, 100, 400)
     holdout: int = 40
     tests: int = 40
     volumes: int = 150

@@ -21,6 +21,7 @@ from safetensors.numpy import load_file, save_file
 
 from benchmarks.frontier_study import Cell, Sizes, hospitals, study_of
 from benchmarks.hospitals import Hospitals
+from benchmarks.random_protocols import random_protocols
 from fl_components.client.open_site import OpenSite
 from fl_components.client.private_rounds import POOL, PrivateRounds
 from fl_components.client.train_executor import summarise_contrast
@@ -38,13 +39,11 @@ from fl_components.training.private.entropy import OsEntropy
 from fl_components.training.private.local import PrivateTrainer
 from fl_components.training.private.plan import plan_of
 from fl_components.training.private.public import PublicSubjects
-from fl_components.training.private.summary import USUAL_SPREAD, contrast_of, noised_summary, public_contrast
+from fl_components.training.private.summary import contrast_of, noised_summary
 from jobs.output import Talk
 
 LEAST_NOISE: Final = 1e-3
 """In units of the clip: it covers nothing, and the mechanism takes none of 0."""
-_PROTOCOLS: Final = 200
-_STREAM: Final = 53
 _TRAINING: Final = "0" * 32
 
 Answer = Callable[[Weights, int], Mapping[str, np.ndarray]]
@@ -79,18 +78,9 @@ class Learned(NamedTuple):
                    told["seconds"])
 
 
-def public_population() -> ContrastPopulation:
-    """The contrasts of random protocols, as publicly trained networks know them: no site's."""
-    rng = np.random.default_rng(_STREAM)
-    centre, covariance = public_contrast()
-    drawn = rng.multivariate_normal(centre.ravel(), covariance, _PROTOCOLS).reshape(_PROTOCOLS, *centre.shape)
-    return ContrastPopulation(np.clip(drawn, 0, 1).astype(np.float32),
-                              np.full(drawn.shape, USUAL_SPREAD, np.float32), np.full(_PROTOCOLS, 1 / _PROTOCOLS), True)
-
-
 def begun(cell: Cell, sizes: Sizes) -> Learned:
     """What there is before any patient: the publicly trained generator and public contrasts."""
-    return Learned(weights_of(build_generator(study_of(cell, sizes))), public_population(), {}, None)
+    return Learned(weights_of(build_generator(study_of(cell, sizes))), random_protocols(), {}, None)
 
 
 def prepare(cell: Cell, sizes: Sizes, patients: Path, folder: Path) -> Callable[[], None]:

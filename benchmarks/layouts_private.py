@@ -26,9 +26,11 @@ def _frontier(result: str) -> dict[str, Layout]:
             "ms_ssim_real": "of real pairs", "feature": "Fréchet (0)"})),
             "Beside test subjects (95 % interval over subjects); ideal values in brackets"),
         f"{result}_cost": Layout(result, ("cost", Rows(), Columns({
-            **_CELL, "spent": "ε in the ledger", "noise": "noise ÷ clip", "T4": "T4, AUC", "T1": "T1, AUC",
-            "n_members": "members", "n_holdout": "holdout", "seconds": "training, processor s", "mib": "MiB"})),
-            "AUC (95 % interval), .5 is chance; one core, memory at the peak beyond code and patients"),
+            **_CELL, "spent": "ε in the ledger", "noise": "noise ÷ clip", "seconds": "training, processor s",
+            "mib": "MiB"})), "One core, memory at the peak beyond code and patients"),
+        f"{result}_attacks": Layout(result, ("attacks", Rows(), Columns({
+            **_CELL, "T4": "T4, AUC", "T1": "T1, AUC", "n_members": "members", "n_holdout": "holdout"})),
+            "AUC (95 % interval), .5 is chance; without noise. Where no patient is used, on those of rows with 100"),
         f"{result}_goals": Layout(result, ("goals", Rows(), Columns({
             "goal": "goal", "best": "best method", "figure": "figure", "met": "met"})),
             f"100 patients a site, mean over the three regions. {mean}")}

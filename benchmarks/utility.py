@@ -6,7 +6,7 @@ saw no hospital, generators that are bad on purpose, and experiments that separa
 
 Every segmenter's scores are kept in `<run>/utility`: a run that was stopped goes on where it was.
 
-    python -m benchmarks.utility [RUN] [--quick] [--steps 1000] [--seeds 3]
+    python -m benchmarks.utility [RUN] [--quick] [--steps 1000] [--seeds 3] [--cells WORD ...]
 """
 
 from __future__ import annotations
@@ -60,6 +60,8 @@ def main() -> int:
     parser.add_argument("--steps", type=int, help=f"of every training; default {STEPS}, quick {QUICK_STEPS}")
     parser.add_argument("--seeds", type=int, help="segmenters a row; default 3, quick 1")
     parser.add_argument("--count", type=int, help="synthetic subjects of each kind; default: as many as released")
+    parser.add_argument("--cells", nargs="+", default=[], metavar="WORD",
+                        help="only segmenters whose file names hold one of these, beside those that are kept")
     parser.add_argument("--minutes", type=float, help="begin no further segmenter after so many; what there is is told")
     return run_benchmark(parser, measure)
 
@@ -74,8 +76,8 @@ def measure(arguments: argparse.Namespace) -> int:
     seeds = range(arguments.seeds or (1 if quick else 3))
     bench, elsewhere = prepare(run, study, arguments, talk)
     plan = (quick_plan if quick else full_plan)(list(study.sites), seeds)
-    scores = train_all(bench, plan, talk, arguments.minutes)
-    name = "utility_quick" if quick else "utility"
+    scores = train_all(bench, plan, talk, arguments.cells, arguments.minutes)
+    name = "_".join(["utility", *(["private"] if study.privacy.private else []), *(["quick"] if quick else [])])
     table = Table(scores, np.array([site for site, subjects in bench.tests.items() for _ in subjects]), elsewhere)
     evaluation = run.evaluation / "evaluation.json"
     federated = read_json(evaluation) if evaluation.exists() else None
@@ -83,7 +85,7 @@ def measure(arguments: argparse.Namespace) -> int:
     figures["goals"] = goals_of(table, {site: len(subjects) for site, subjects in bench.members.items()}, figures)
     write_result(name, figures, {
         "members": len(pooled(bench.members)), "test": len(pooled(bench.tests)), "synthetic": bench.images.count,
-        "steps": bench.steps, "seeds": len(seeds), "cells": len(scores), "cells planned": len(plan)},
+        "steps": bench.steps, "seeds at most": len(seeds), "cells": len(scores), "cells planned": len(plan)},
         study_hash=study.hash, simulated=True, module="utility")
     for goal in figures["goals"]:
         talk.say(f"{goal['met']:13s} {goal['goal']}: {_short(goal['figure'])}")
@@ -141,14 +143,24 @@ def left_out_subjects(site: Site, study: Study, limit: int | None, on_share: Cal
     return list(islice(Cohort.load(site, study).anatomies(), limit))
 
 
-def train_all(bench: Bench, plan: Sequence[Cell], talk: Talk, minutes: float | None) -> dict[Cell, Scores]:
-    """Scores of all cells, or of those that were done in time or before."""
+def train_all(bench: Bench, plan: Sequence[Cell], talk: Talk, words: Sequence[str],
+              minutes: float | None) -> dict[Cell, Scores]:
+    """Scores of the plan's cells that are kept, wanted and begun in time.
+
+    Args:
+        bench: that trains them.
+        plan: all cells.
+        talk: progress.
+        words: a cell is wanted if its name holds one of them, or if there are none.
+        minutes: none is begun after so many.
+    """
     found: dict[Cell, Scores] = {}
     started = time.monotonic()
     with talk.stage(f"{len(plan)} segmenters of {bench.steps} steps") as advance:
         for done, cell in enumerate(plan):
             late = minutes is not None and time.monotonic() - started >= 60 * minutes
-            if late and bench.kept(cell) is None:
+            wanted = not late and (not words or any(word in cell.name for word in words))
+            if not wanted and bench.kept(cell) is None:
                 continue
             found[cell] = bench.scores(cell, lambda step, done=done, cell=cell: advance(  # type: ignore[misc]
                 (done + step / bench.steps) / len(plan), cell.name))

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks.hospitals import Hospitals, pooled
-from benchmarks.utility_images import BAD, BASELINES, RELEASE, SEPARATING, Images
+from benchmarks.utility_images import BAD, BASELINES, NOTHING, RELEASE, SEPARATING, Images
 from fl_components.evaluation.original import Original
 from fl_components.evaluation.scores import MEASURES, Scores, score_subjects
 from fl_components.evaluation.training_sets import BATCH_SIZE, TRAINING_SETS, TrainingSet, phase_batches, phase_steps
@@ -70,7 +70,7 @@ def full_plan(sites: Sequence[str], seeds: Sequence[int]) -> list[Cell]:
     """The whole table; what matters most comes first, so that a run that is stopped has it."""
     plan = [cell for sets, images in ((REAL_SETS, (NONE,)), (MADE_SETS, (RELEASE, *BASELINES)))
             for cell in _cells(images, sets, (True, False), ARCHITECTURES, seeds)]
-    plan += _cells((*BAD, *SEPARATING), ("synthetic only",), (True,), ("segresnet",), seeds)
+    plan += _cells((*NOTHING, *BAD, *SEPARATING), ("synthetic only",), (True,), ("segresnet",), seeds)
     for site in sites:
         plan += _cells((NONE,), ("real",), (True,), ("segresnet",), seeds, site)
         plan += _cells((RELEASE,), ("real + synthetic",), (True,), ("segresnet",), seeds, site)
@@ -81,7 +81,7 @@ def quick_plan(sites: Sequence[str], seeds: Sequence[int]) -> list[Cell]:
     """One segmenter with augmentation: every set of the release, "synthetic only" of everything else, the smallest
     site alone (the study's last)."""
     plan = _cells((NONE,), REAL_SETS, (True,), ("segresnet",), seeds)
-    plan += _cells((RELEASE, *BASELINES, *SEPARATING), ("synthetic only",), (True,), ("segresnet",), seeds)
+    plan += _cells((RELEASE, *BASELINES, *NOTHING, *SEPARATING), ("synthetic only",), (True,), ("segresnet",), seeds)
     plan += _cells((RELEASE,), MADE_SETS, (True,), ("segresnet",), seeds)
     plan += _cells(BAD, ("synthetic only",), (True,), ("segresnet",), seeds)
     plan += _cells((NONE,), ("real",), (True,), ("segresnet",), seeds, sites[-1])

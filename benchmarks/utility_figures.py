@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks.utility_cells import CENTRAL, NONE, Cell, rows_of
-from benchmarks.utility_images import BAD, RELEASE, SEPARATING
+from benchmarks.utility_images import BAD, NOTHING, RELEASE, SEPARATING
 from fl_components.evaluation.compare import Interval, difference, mean_score, over_seeds
 from fl_components.evaluation.scores import Measure, Scores
 from fl_components.vocabulary import REGIONS
@@ -81,7 +81,7 @@ def figures_of(table: Table, sites: Sequence[str], federated: Mapping[str, Any] 
         federated: what `fedsynth evaluate` wrote, if it was run.
     """
     central = [row for row in table.rows if row.trained == CENTRAL]
-    special = (*BAD, *SEPARATING)
+    special = (*NOTHING, *BAD, *SEPARATING)
     return {
         "sets": [_dice_row(table, row) for row in central if row.images not in special],
         "distances": [_distance_row(table, row) for row in central if row.images not in special],
@@ -102,7 +102,7 @@ def _dice_row(table: Table, row: Cell) -> dict[str, Any]:
     for region in REGIONS:
         cells[f"difference, {region}"] = ABSENT if reference not in table.rows or reference == row else table.interval(
             difference, table.values(row, region), table.values(reference, region))
-    return title_of(row) | cells
+    return title_of(row) | {"seeds": len(table.rows[row])} | cells
 
 
 def _distance_row(table: Table, row: Cell) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.utility_cells import CENTRAL, NONE, Cell
 from benchmarks.utility_figures import ABSENT, FEDERATED, Table
-from benchmarks.utility_images import BAD, BASELINES, RELEASE
+from benchmarks.utility_images import BAD, BASELINES, NOTHING, RELEASE
 from fl_components.evaluation.compare import difference, ratio
 from fl_components.evaluation.training_sets import TrainingSet
 from fl_components.vocabulary import REGIONS
@@ -41,8 +41,8 @@ def goals_of(table: Table, sizes: Mapping[str, int], figures: Mapping[str, Any])
               for region in REGIONS]
     goals += [_federated(table, figures), _small_sites(table, sizes)]
     only = _row("synthetic only", RELEASE)
-    for name in (*BASELINES, *BAD):
-        what = "better than" if name in BASELINES else "better than the bad generator,"
+    for name in (*BASELINES, *NOTHING, *BAD):
+        what = "better than the bad generator," if name in BAD else "better than"
         goals.append(_goal(f"release {what} {name}, mean of the regions, synthetic only",
                            _compared(table, difference, only, _row("synthetic only", name)), 0.0))
     return goals

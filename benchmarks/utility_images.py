@@ -14,6 +14,7 @@ import torch
 from scipy import ndimage
 
 from benchmarks.hospitals import Hospitals, pooled
+from benchmarks.random_protocols import random_protocols
 from fl_components.anatomy.brain import BrainTraits
 from fl_components.anatomy.sampler import AnatomySampler, SampledAnatomy
 from fl_components.anatomy.tumour import push_displacement
@@ -43,7 +44,10 @@ from privacy_eval.errors import InputError
 
 RELEASE: Final = "release"
 BASELINES: Final = ("lookup table", "public simulator", "simulator-only generator")
-"""What knows no patient; a generator that does not beat them has learned nothing worth patients' data."""
+"""What no patient's image taught, in the release's contrasts or the sites': a generator that does not beat them has
+learned nothing worth patients' images."""
+NOTHING: Final = ("public simulator, random protocols", "simulator-only generator, random protocols")
+"""The same in contrasts of random protocols: what knows nothing of any patient."""
 BAD: Final = ("blurred", "mode-collapsed", "wrong contrast", "sequences exchanged")
 SEPARATING: Final = ("members' anatomies, generated images", "sampled anatomies, simulated images")
 """Half real, half synthetic: which half costs the Dice?"""
@@ -77,7 +81,7 @@ class Images:
         self._generator(), self._public_generator()
 
     def make(self, name: str) -> list[Subject]:
-        """The subjects of one of `RELEASE`, `BASELINES`, `BAD` and `SEPARATING`."""
+        """The subjects of one of `RELEASE`, `BASELINES`, `NOTHING`, `BAD` and `SEPARATING`."""
         if name not in self._made:
             self._made[name] = self._makers()[name]()
         return self._made[name]
@@ -85,17 +89,27 @@ class Images:
     def _makers(self) -> dict[str, Callable[[], list[Subject]]]:
         released = list(self.released[:self.count])
         return {RELEASE: lambda: released, "lookup table": partial(painted, released),
-                "public simulator": partial(self._publicly, released),
+                "public simulator": lambda: self._publicly(released, self._told()),
                 "simulator-only generator": partial(self._rendered, released, self._public_generator),
+                NOTHING[0]: lambda: self._publicly(released, random_protocols()),
+                NOTHING[1]: lambda: self._rendered(self._in_random_contrasts(released), self._public_generator),
                 "blurred": partial(blurred, released), "mode-collapsed": partial(collapsed, released),
                 "wrong contrast": partial(wrong_contrast, released),
                 "sequences exchanged": partial(exchanged, released),
                 SEPARATING[0]: lambda: self._rendered(self._some_members(), self._generator),
                 SEPARATING[1]: self._scanned}
 
-    def _publicly(self, subjects: Sequence[Subject]) -> list[Subject]:
+    def _told(self) -> ContrastPopulation:
+        """Of contrasts, by what the sites told."""
+        return ContrastPopulation.from_summaries(self.study, read_json(self.run.server.population_file))
+
+    def _in_random_contrasts(self, subjects: Sequence[Subject]) -> list[Subject]:
+        """The same anatomies, to be rendered in the contrasts of random protocols."""
+        population, rng = random_protocols(), np.random.default_rng([self.study.seed, _STREAM])
+        return [replace(subject, contrast=population.draw(subject.labels, rng)) for subject in subjects]
+
+    def _publicly(self, subjects: Sequence[Subject], population: ContrastPopulation) -> list[Subject]:
         """The public simulator's images of the same anatomies."""
-        population = ContrastPopulation.from_summaries(self.study, read_json(self.run.server.population_file))
         rng = np.random.default_rng([self.study.seed, _STREAM])
         return [public_subject(subject.labels, population, self.study.grid, rng) for subject in subjects]
 

@@ -31,7 +31,7 @@ from fl_components.training.private.accounting import epsilon_spent
 from fl_components.training.private.plan import plan_of
 from fl_components.vocabulary import REGIONS
 
-SIZES = Sizes(patients=(5,), holdout=5, tests=5, volumes=6, rounds=2, local_steps=1, empirical_steps=2,
+SIZES = Sizes(patients=(4, 5, 6), holdout=5, tests=5, volumes=6, rounds=2, local_steps=1, empirical_steps=2,
               segmenter_steps=4, seeds=1)
 SUMMARY, ADAPTED = Cell("summary", 3.0, 5), Cell("adapted", 8.0, 5)
 PLAN = [Cell(REAL, math.inf, 5), *(Cell(name, 0.0, 0) for name in NOTHING), SUMMARY, ADAPTED]
@@ -76,7 +76,9 @@ def test_two_cells_beside_the_baselines_are_measured_kept_and_told(painted: None
     assert all(0 < row["spent"] <= limit for row, limit in zip(figures["cost"], (3, 8), strict=True))
     assert (tmp_path / "frontier.png").stat().st_size > 1000
     assert all(len(found[cell]["dice"][region]) == 2 * SIZES.tests for cell in PLAN for region in REGIONS)
-    assert [set(found[cell]["attacks"]) for cell in (PLAN[1], SUMMARY)] == [set(), {"T1", "T4"}]
+    assert [set(found[cell]["attacks"]) for cell in (PLAN[1], PLAN[3], SUMMARY)] == [{"T1"}, {"T1", "T4"}, {"T1", "T4"}]
+    betrayed = figures["attacks"][0]["T1"]  # the members themselves, of whom each is its own nearest volume
+    assert (betrayed["auc"], betrayed["n_members"]) == (1, 2 * 5)
     real, guessed = found[PLAN[0]]["contrast"]["mean"], found[PLAN[3]]["contrast"]["mean"]
     assert real < 0.02 < guessed  # members have the sites' contrasts, random protocols do not
     assert real < found[SUMMARY]["contrast"]["mean"]

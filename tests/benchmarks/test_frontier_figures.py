@@ -13,6 +13,7 @@ from fl_components.vocabulary import REGIONS
 N = 12
 OWNERS = np.repeat(["north", "south"], N // 2)
 FLAT = {"mean": 0.1, "low": 0.0, "high": 0.2}
+AUC = {"auc": 0.5, "low": 0.4, "high": 0.6, "n_members": 9, "n_holdout": 8, "p_value": 0.5}
 FOUND = {100: Cell(REAL, math.inf, 100), 25: Cell(REAL, math.inf, 25)}
 GOOD, POOR = Cell("adapted", 3.0, 100), Cell("summary", 8.0, 25)
 
@@ -24,10 +25,9 @@ def measured(level: float, learns: bool = False) -> dict[str, Any]:
     dice["core"] = [*values[:-1].tolist(), None]
     found: dict[str, Any] = {
         "dice": dice, "contrast": FLAT, "realism": dict.fromkeys(("ms_ssim", "ms_ssim_real", "feature"), FLAT),
-        "attacks": {}, "spent": {}, "noise": None, "seconds": None, "mib": None}
+        "attacks": {"T1": AUC}, "spent": {}, "noise": None, "seconds": None, "mib": None}
     if learns:
-        auc = {"auc": 0.5, "low": 0.4, "high": 0.6, "n_members": 9, "n_holdout": 8, "p_value": 0.5}
-        found |= {"attacks": {"T4": auc, "T1": auc}, "spent": {"north": 2.5, "south": 2.6}, "seconds": 3.0, "mib": 9.0}
+        found |= {"attacks": {"T4": AUC, "T1": AUC}, "spent": {"north": 2.5, "south": 2.6}, "seconds": 3.0, "mib": 9.0}
     return found
 
 
@@ -67,6 +67,12 @@ def test_where_the_simulator_is_as_good_as_real_there_is_no_gap_to_close() -> No
 def test_costs_are_of_the_cells_that_learn_and_state_the_largest_account() -> None:
     costs = figures_of(CELLS, OWNERS)["cost"]
     assert [(row["method"], row["spent"]) for row in costs] == [("adapted", 2.6), ("summary", 2.6)]
+
+
+def test_every_cell_is_attacked_and_by_t4_where_there_is_a_generator_of_its_own() -> None:
+    attacks = figures_of(CELLS, OWNERS)["attacks"]
+    assert [row["T4"] == ABSENT for row in attacks] == [not cell.learns for cell in CELLS]
+    assert all((row["T1"], row["n_members"], row["n_holdout"]) == (AUC, 9, 8) for row in attacks)
 
 
 def test_a_reference_that_finds_nothing_gives_no_share() -> None:

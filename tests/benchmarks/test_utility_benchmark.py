@@ -17,10 +17,11 @@ from privacy_eval.errors import InputError
 def test_out_of_time_begins_nothing_and_forgets_nothing(tmp_path: Path) -> None:
     bench = make_bench(tmp_path)
     other = Cell("north", "none", "real", True, "segresnet", 0)
-    assert train_all(bench, [CELL, other], Talk(), 0.0) == {}
+    assert train_all(bench, [CELL, other], Talk(), [], 0.0) == {}
     bench.scores(CELL, lambda _: None)
-    assert list(train_all(bench, [other, CELL], Talk(), 0.0)) == [CELL]
-    assert list(train_all(bench, [CELL, other], Talk(), None)) == [CELL, other]
+    assert list(train_all(bench, [other, CELL], Talk(), [], 0.0)) == [CELL]
+    assert list(train_all(bench, [CELL, other], Talk(), ["central__"], None)) == [CELL]
+    assert list(train_all(bench, [CELL, other], Talk(), ["north__"], None)) == [CELL, other]
 
 
 def test_patients_scores_stay_at_their_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,

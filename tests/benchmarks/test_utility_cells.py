@@ -14,7 +14,7 @@ from small_run import small_study
 
 from benchmarks import utility_cells
 from benchmarks.utility_cells import CENTRAL, NONE, Bench, Cell, full_plan, quick_plan, rows_of
-from benchmarks.utility_images import BAD, BASELINES, RELEASE, SEPARATING
+from benchmarks.utility_images import BAD, BASELINES, NOTHING, RELEASE, SEPARATING
 from fl_components.cohort.subject import Subject
 from fl_components.evaluation.training_sets import TRAINING_SETS, Phase, TrainingSet
 from fl_components.networks.segmenter import ARCHITECTURES
@@ -40,7 +40,7 @@ def test_the_whole_table_has_every_combination() -> None:
     sets = {(cell.training_set, cell.augmented, cell.segmenter, cell.seed) for cell in plan
             if cell.trained == CENTRAL and cell.images in (NONE, RELEASE)}
     assert len(sets) == len(TRAINING_SETS) * 2 * len(ARCHITECTURES) * 3
-    assert {cell.images for cell in plan} == {NONE, RELEASE, *BASELINES, *BAD, *SEPARATING}
+    assert {cell.images for cell in plan} == {NONE, RELEASE, *BASELINES, *NOTHING, *BAD, *SEPARATING}
     alone = Counter((cell.trained, cell.training_set) for cell in plan if cell.trained != CENTRAL)
     assert alone == {(site, name): 3 for site in SITES for name in ("real", "real + synthetic")}
 
@@ -48,7 +48,7 @@ def test_the_whole_table_has_every_combination() -> None:
 def test_the_quick_table_is_a_part_of_the_whole() -> None:
     quick = quick_plan(SITES, range(1))
     assert set(quick) <= set(full_plan(SITES, range(1)))
-    assert {cell.images for cell in quick} == {NONE, RELEASE, *BASELINES, *BAD, *SEPARATING}
+    assert {cell.images for cell in quick} == {NONE, RELEASE, *BASELINES, *NOTHING, *BAD, *SEPARATING}
     assert {cell.training_set for cell in quick} == set(TRAINING_SETS)
 
 

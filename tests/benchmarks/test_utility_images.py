@@ -2,17 +2,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from segmenter_case import GRID, PLAIN, make_subjects
 from small_run import small_study
 
-from benchmarks.utility_images import exchanged, patient_of, scanned_anatomy
+from benchmarks.utility_images import NOTHING, Images, exchanged, patient_of, scanned_anatomy
 from fl_components.anatomy.sampler import AnatomySampler
 from fl_components.cohort.simulate.patient import native_grid
 from fl_components.cohort.simulate.scanner import NAMED
 from fl_components.cohort.subject import Subject
+from fl_components.contrast import Contrast
 from fl_components.evaluation.realism.bad import collapsed
 from fl_components.evaluation.scores import score_subjects
 from fl_components.evaluation.training_sets import TRAINING_SETS, phase_batches
@@ -48,6 +51,23 @@ def test_a_healthy_anatomy_is_refused() -> None:
     drawn = AnatomySampler(native_grid(7.0)).sample(np.random.default_rng(0), tumour=False)
     with pytest.raises(InputError, match="without a tumour"):
         patient_of(drawn, 7.0, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("name", NOTHING)
+def test_in_random_protocols_nothing_of_any_patient_is_used(name: str) -> None:
+    """Neither the run, which has nothing here, nor the release's images and contrasts: its anatomies alone."""
+    study = Study.parse(small_study(network={}), "test")  # of the sizes that were trained publicly
+    labels = AnatomySampler(study.grid).sample(np.random.default_rng(0)).labels
+    made = []
+    for level in (0.2, 0.9):
+        contrast = Contrast(np.full((6, 4), level, np.float32), np.ones(6, bool))
+        released = [Subject(str(k), np.full((4, *labels.shape), level, np.float32), labels, contrast) for k in range(2)]
+        run: Any = SimpleNamespace()
+        made.append(Images(run, study, {}, released, len(released)).make(name))
+    for one, other in zip(*made, strict=True):
+        np.testing.assert_array_equal(one.images, other.images)
+    first, second = made[0]
+    assert np.abs(first.contrast.mean - second.contrast.mean).max() > 0.05  # each in a protocol of its own
 
 
 def noisy(subjects: Sequence[Subject]) -> list[Subject]:
