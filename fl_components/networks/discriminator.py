@@ -53,13 +53,17 @@ class Discriminator(nn.Module):
     def forward(self, images: torch.Tensor, anatomy: torch.Tensor, contrast: torch.Tensor,
                 origin: Shape = ORIGIN) -> torch.Tensor:
         """Score every patch: (B, 1, …), high for real. What is scored begins at voxel `origin` of the grid."""
-        reference = paint(anatomy, contrast) if self.contrast_input else _local_mean(images)
+        reference = paint(anatomy, contrast) if self.contrast_input else local_mean(images)
         residual = RESIDUAL_GAIN * (images - reference)
         shown = healthy_as_one(anatomy) if self.private else anatomy
         places = [] if self.extent is None else [positions(anatomy, origin, self.extent)]
         return self.patches(torch.cat([images, residual, shown, *places], dim=1))[-1]
 
 
-def _local_mean(images: torch.Tensor) -> torch.Tensor:
-    """Mean over 3×3×3 voxels, the border repeated."""
-    return F.avg_pool3d(F.pad(images, (1,) * 6, mode="replicate"), 3, stride=1)
+def local_mean(images: torch.Tensor) -> torch.Tensor:
+    """Mean over 3×3×3 voxels, the border repeated. Axis by axis: torch's pooling took five times as long."""
+    mean = F.pad(images, (1,) * 6, mode="replicate")
+    for axis in (2, 3, 4):
+        size = mean.shape[axis] - 2
+        mean = mean.narrow(axis, 0, size) + mean.narrow(axis, 1, size) + mean.narrow(axis, 2, size)
+    return mean / 27

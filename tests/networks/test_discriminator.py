@@ -4,10 +4,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn import functional as F
 
 from fl_components.contrast import VECTOR_SIZE
 from fl_components.networks.conditions import healthy_as_one, one_hot
-from fl_components.networks.discriminator import Discriminator
+from fl_components.networks.discriminator import Discriminator, local_mean
 from fl_components.vocabulary import HEALTHY, NECROTIC
 
 SHAPE = (16, 16, 16)
@@ -62,3 +63,9 @@ def test_healthy_as_one_keeps_one_label_a_voxel() -> None:
     assert (merged.sum(dim=1) == 1).all()
     torch.testing.assert_close(merged[:, 0], anatomy[:, 0])
     torch.testing.assert_close(merged[:, 2:], anatomy[:, 4:])
+
+
+def test_a_local_mean_is_that_of_27_voxels() -> None:
+    images = torch.rand(2, 4, 5, 6, 7, generator=torch.Generator().manual_seed(0))
+    expected = F.avg_pool3d(F.pad(images, (1,) * 6, mode="replicate"), 3, stride=1)
+    torch.testing.assert_close(local_mean(images), expected)

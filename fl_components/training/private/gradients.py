@@ -38,8 +38,8 @@ def patient_row(parameters: Sequence[nn.Parameter], losses: Sequence[Callable[[]
             and public data alone.
 
     Returns:
-        The row; zeros where the loss does not reach a parameter, and everywhere if it is not finite: clipping bounds no
-        infinite row, and one patient's overflow must not undo all others' noise.
+        The row; zeros where the loss does not reach a parameter, and everywhere if its norm is not finite: clipping
+        bounds no infinite row, and one patient's overflow must not undo all others' noise.
     """
     row = [torch.zeros_like(parameter, dtype=torch.float32) for parameter in parameters]
     for loss in losses:
@@ -47,5 +47,6 @@ def patient_row(parameters: Sequence[nn.Parameter], losses: Sequence[Callable[[]
         for total, gradient in zip(row, gradients, strict=True):
             if gradient is not None:
                 total += gradient.detach().float() / len(losses)
-    finite = all(bool(torch.isfinite(total).all()) for total in row)
+    norms = torch.stack([torch.linalg.vector_norm(total) for total in row])
+    finite = bool(torch.isfinite(norms).all())
     return tuple(row) if finite else tuple(torch.zeros_like(total) for total in row)
