@@ -11,7 +11,14 @@ from report_case import CANARIES, FULL, Page
 
 from privacy_eval.battery import TESTS
 from privacy_eval.errors import InputError
-from privacy_eval.report import check_signoff, private_report, render_html, signoff_record
+from privacy_eval.report import (
+    Guarantee,
+    Sections,
+    check_signoff,
+    private_report,
+    render_html,
+    signoff_record,
+)
 from privacy_eval.report.private import KEPT
 from privacy_eval.site.private import PrivateStatistics
 from privacy_eval.statistics.noised import NoisedAverage
@@ -70,6 +77,15 @@ def test_the_page_stands_alone_and_says_it_all(verdict: Verdict) -> None:
     for words in ("in this very run", "both controls and the blind baseline passed", "△", "undefined",
                   "study is differentially private"):
         assert words not in page.text
+
+
+def test_a_study_that_states_an_epsilon_is_pointed_to_and_not_denied() -> None:
+    stated = Sections(guarantee=Guarantee("ε = 8 for each patient.", {"Unit of privacy": "one patient"}))
+    text = Page(render_html(private_report(audited()), stated)).text
+    assert "one part of what is stated for the study as a whole under differential privacy" in text
+    assert "not said to be" not in text
+    nothing = Sections(guarantee=Guarantee("No guarantee."))
+    assert "The study as a whole is not said to be" in Page(render_html(private_report(audited()), nothing)).text
 
 
 def test_it_can_be_signed() -> None:
