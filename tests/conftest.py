@@ -8,10 +8,13 @@ from typing import Final
 
 import pytest
 import torch
+from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))  # for small_run
 
 torch.set_num_threads(1)  # tests run side by side
+settings.register_profile("fedsynth", deadline=None)  # how long an example takes says how busy the machine is
+settings.load_profile("fedsynth")
 
 ON_DEMAND: Final = ("full", "redteam", "federation")
 """Markers of what takes minutes and has a target of its own in the Makefile; `-m` must name them."""

@@ -10,7 +10,7 @@ from fl_components.anatomy.deform import affine_matrix, compose, exponentiate, j
 SHAPE = (20, 24, 18)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(seed=st.integers(0, 2**32 - 1), amplitude=st.floats(0.5, 5.0))
 def test_exponentials_are_invertible(seed: int, amplitude: float) -> None:
     velocity = random_velocity(np.random.default_rng(seed), SHAPE, 8.0, amplitude, 22.0)

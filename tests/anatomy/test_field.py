@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from fl_components.anatomy.field import random_field, separable
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(scale=st.floats(0.8, 12.0), seed=st.integers(0, 2**32 - 1))
 def test_unit_variance_at_every_voxel(scale: float, seed: int) -> None:
     rng = np.random.default_rng(seed)

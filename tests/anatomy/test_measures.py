@@ -40,7 +40,7 @@ def test_balls_volume_surface_shares_and_place() -> None:
     assert (found["lateral_mm"], found["anterior_mm"], found["superior_mm"]) == pytest.approx((13, -7, 5), abs=0.5)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.floats(4, 12), st.floats(15, 30), st.floats(15, 30))
 def test_place_and_side_do_not_change_size_and_shape(radius: float, x: float, y: float) -> None:
     one, mirrored = (measure_anatomy(head((place, y, 24.0), radius), GRID) for place in (x, 47 - x))

@@ -41,7 +41,7 @@ def grow(tissues: np.ndarray, traits: TumourTraits = TRAITS, seed: tuple[int, in
     return arrival_times(tissues, np.array([seed]), np.zeros(1), traits, SPACING)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_diffusion_conserves_and_never_overshoots(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -134,7 +134,7 @@ def test_constructor_arguments_are_attributes() -> None:
     assert TrainExecutor("h", TRAINING).training == TRAINING
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(present=st.lists(st.lists(st.booleans(), min_size=6, max_size=6), min_size=4, max_size=9))
 def test_contrast_summary_is_the_mean_of_those_who_have_the_tissue(present: list[list[bool]]) -> None:
     rng = np.random.default_rng(len(present))

@@ -119,7 +119,7 @@ def test_a_damaged_memory_is_said(tmp_path: Path) -> None:
         require_plausible(moved(START, 0.1), 1, STUDY, tmp_path)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**31), rule=st.sampled_from(["mean", "median", "trimmed_mean"]),
        clip=st.sampled_from([None, 0.2]))
 def test_no_aggregate_of_admitted_updates_goes_beyond_the_reach(seed: int, rule: str, clip: float | None) -> None:

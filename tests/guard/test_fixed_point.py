@@ -21,7 +21,7 @@ def summed(point: FixedPoint, values: list[np.ndarray], shares: list[float]) -> 
     return point.decode(total)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data(), BOUNDS, st.integers(1, 12))
 def test_a_sum_is_off_by_no_more_than_stated(data: st.DataObject, bound: float, parts: int) -> None:
     point = FixedPoint(bound, parts)
@@ -33,7 +33,7 @@ def test_a_sum_is_off_by_no_more_than_stated(data: st.DataObject, bound: float, 
     assert np.abs(summed(point, values, shares) - exact).max() <= point.largest_error
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(BOUNDS, st.integers(1, 100), st.sampled_from([-1.0, 1.0]))
 def test_the_largest_sum_does_not_wrap_round(bound: float, parts: int, sign: float) -> None:
     point = FixedPoint(bound, parts)

@@ -70,7 +70,7 @@ def test_entry_rewritten_with_its_own_new_hash_breaks_the_next(ledger: Ledger) -
     assert "line 2" in str(ledger.verify())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_any_single_changed_byte_is_found(written: Ledger, data: st.DataObject) -> None:
     content = written.path.read_bytes()
@@ -83,7 +83,7 @@ def test_any_single_changed_byte_is_found(written: Ledger, data: st.DataObject) 
     assert written.verify() is None
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data())
 def test_anything_cut_off_the_end_is_found(written: Ledger, data: st.DataObject) -> None:
     content = written.path.read_bytes()
@@ -193,7 +193,7 @@ def test_a_damaged_anchor_is_one_clear_line(ledger: Ledger) -> None:
         ledger.append({"task": "train"})
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data())
 def test_any_single_changed_byte_of_the_anchor_is_found_or_says_the_same(written: Ledger, data: st.DataObject) -> None:
     content, anchor = written.anchor.read_bytes(), read_anchor(written.anchor)

@@ -53,7 +53,7 @@ def exchange(updates: dict[str, Fields]) -> dict[str, Fields]:
             for site, masking in maskings(*updates).items()}
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.sampled_from([tuple(SITES), ("east", "north", "west"), ("north", "south", "west")]), st.integers(0, 2**31),
        st.floats(1e-3, 49.9))
 def test_the_mean_is_the_plain_aggregate(sites: tuple[str, ...], seed: int, norm: float) -> None:

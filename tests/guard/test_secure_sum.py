@@ -24,7 +24,7 @@ def keys_of(*sites: str) -> tuple[dict[str, MaskKey], dict[str, np.ndarray]]:
     return keys, {site: key.public for site, key in keys.items()}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.lists(st.integers(0, 2**64 - 1), min_size=4, max_size=4), min_size=3, max_size=6),
        st.sampled_from([np.uint32, np.uint64]))
 def test_the_sum_is_the_sum_modulo_the_types_range(rows: list[list[int]], kind: type) -> None:

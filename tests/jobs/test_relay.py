@@ -250,7 +250,7 @@ EVENTS = st.builds(Event, st.integers(0, 4), st.sampled_from(["dies", "silent"])
     Event, st.integers(0, 4), st.just("dies"))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(events=st.lists(EVENTS, max_size=25))
 def test_whatever_fails_the_last_round_is_reached_or_three_jobs_in_a_row_did_none(
         tmp_path_factory: pytest.TempPathFactory, events: list[Event]) -> None:

@@ -59,7 +59,7 @@ def test_it_is_the_sum_over_scales_and_tissues_that_a_loop_gives() -> None:
     assert found.shape == (len(SEQUENCES), *shape)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 10_000))
 def test_a_voxel_moves_along_the_contrast_between_tissues_and_the_background_not_at_all(seed: int) -> None:
     """Two healthy tissues: in white matter all sequences move together, towards grey matter or away from it."""

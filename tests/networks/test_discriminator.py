@@ -27,7 +27,7 @@ def relabelled(labels: torch.Tensor, seed: int) -> torch.Tensor:
     return torch.where(torch.isin(labels, torch.tensor(HEALTHY)), other, labels)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 10_000))
 def test_a_private_one_sees_neither_healthy_labels_nor_the_contrast(seed: int) -> None:
     """Whatever tells how a site labels healthy tissue cannot move its scores, so nor its noised sums."""

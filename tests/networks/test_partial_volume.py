@@ -29,7 +29,7 @@ def contrasts(seed: int) -> torch.Tensor:
     return torch.rand(1, VECTOR_SIZE, generator=torch.Generator().manual_seed(seed))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10_000))
 def test_fractions_are_of_the_brain_and_sum_to_one(seed: int) -> None:
     anatomy = one_hot(labels(seed))
@@ -38,7 +38,7 @@ def test_fractions_are_of_the_brain_and_sum_to_one(seed: int) -> None:
     torch.testing.assert_close(fractions.sum(dim=1), 1 - anatomy[:, 0])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10_000))
 def test_one_tissue_shows_its_contrast_and_nothing_of_the_background(seed: int) -> None:
     alone, contrast = labels(seed).clamp(max=1) * WHITE, contrasts(seed)

@@ -59,7 +59,7 @@ def test_critic_scores_patches_of_images_with_regions() -> None:
     assert isinstance(build_critic(1), nn.Module)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 10_000))
 def test_labels_come_back_from_their_regions(seed: int) -> None:
     labels = np.random.default_rng(seed).integers(0, 7, (5, 4, 3))

@@ -31,7 +31,7 @@ def both_ways(network: Generator, shape: tuple[int, int, int], planes: int) -> t
     return whole, images_in_slabs(network, labels, contrast, noise, PLAIN, planes * shape[1] * shape[2])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.tuples(st.integers(9, 33), st.integers(8, 13), st.integers(8, 13)), st.integers(1, 40), st.integers(2, 4))
 def test_slabs_give_what_the_whole_gives_at_any_size(shape: tuple[int, int, int], planes: int, levels: int) -> None:
     whole, slabs = both_ways(generator(levels), shape, planes)

@@ -43,7 +43,7 @@ def flat(tensors: Update) -> np.ndarray:
 FOUR = arrays(np.float32, (4, 5), elements=st.floats(-100, 100, width=32))
 HUGE = 2.0**100
 RULES = ("median", "trimmed_mean")
-FEW = settings(max_examples=30, deadline=None)
+FEW = settings(max_examples=30)
 
 
 @FEW

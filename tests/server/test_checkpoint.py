@@ -49,7 +49,7 @@ def test_another_trainings_or_studys_is_never_used(path: Path) -> None:
     assert read_checkpoint(path.with_name("none"), STUDY, TRAINING) is None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_one_changed_byte_or_a_torn_end_is_found(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     path = tmp_path_factory.mktemp("checkpoint") / "checkpoint.safetensors"

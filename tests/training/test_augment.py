@@ -48,7 +48,7 @@ def test_flip_mirrors_left_and_right() -> None:
     assert all(m or k for m, k in zip(mirrored, kept, strict=True))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 10_000))
 def test_image_and_anatomy_move_together(seed: int) -> None:
     """Painted fluid and tumour, warped, are the painting of the warped anatomy, to the last voxel of a border."""

@@ -32,7 +32,7 @@ def test_an_image_of_itself_has_no_error() -> None:
     assert spread_error(noise(0), noise(0), anatomy).item() == 0
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 10_000))
 def test_mean_error_is_that_of_the_tissue_means(seed: int) -> None:
     labels = make_labels(seed)
@@ -43,7 +43,7 @@ def test_mean_error_is_that_of_the_tissue_means(seed: int) -> None:
     assert mean_error(images, real, one_hot(labels)).item() == pytest.approx(float(expected), rel=1e-4)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 10_000))
 def test_covariances_are_numpys(seed: int) -> None:
     inside = make_labels(seed)[0] == OEDEMA

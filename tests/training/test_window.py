@@ -45,7 +45,7 @@ def study(**training: object) -> Study:
                         "training": training}, "study.toml")
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 99), st.tuples(st.integers(1, 36), st.integers(1, 34), st.integers(1, 33)))
 def test_a_warped_patch_is_that_part_of_the_warped_whole(seed: int, patch: tuple[int, int, int]) -> None:
     window = Window.draw(GRID, patch, torch.Generator().manual_seed(seed))
@@ -55,7 +55,7 @@ def test_a_warped_patch_is_that_part_of_the_warped_whole(seed: int, patch: tuple
         torch.testing.assert_close(of_part, of_whole)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10**6))
 def test_patches_lie_on_the_grid_and_reach_its_ends(seed: int) -> None:
     rng = torch.Generator().manual_seed(seed)

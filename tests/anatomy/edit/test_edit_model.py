@@ -25,7 +25,7 @@ EDITS = st.one_of(
     st.just({"edit": "compose", "necrosis": 0.2, "enhancement": 0.3, "oedema": 0.5}))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(EDITS, st.integers(0, 2**40))
 def test_json_round_trip(edit: dict[str, Any], seed: int) -> None:
     file = file_of(edit, seed=seed)

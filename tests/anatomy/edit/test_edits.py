@@ -54,7 +54,7 @@ def attempted(head: Head, edit: dict[str, Any]) -> tuple[Edited | None, str]:
 
 
 @pytest.mark.parametrize("head_of", HEADS)
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @for_all(factor=st.floats(0.25, 2.0))
 def test_resizing_meets_the_volume_and_keeps_the_composition(head_of: Callable[[int], Head], factor: float) -> None:
     head = head_of(SEED)
@@ -76,7 +76,7 @@ def test_a_small_resize_keeps_the_shape(head_of: Callable[[int], Head], factor: 
     assert dice > best - 0.04
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @for_all(st.floats(-24, 24), st.floats(-24, 24), st.floats(-16, 16))
 def test_moving_meets_the_distance_or_says_what_can(x: float, y: float, z: float) -> None:
     head = sampled(SEED)
@@ -107,7 +107,7 @@ def test_moving_to_a_lobe_and_to_the_other_hemisphere(head_of: Callable[[int], H
     np.testing.assert_allclose(end[1:], start[1:], atol=4)  # mirrored, within voxels
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @for_all(st.tuples(st.floats(0, 1), st.floats(0, 1), st.floats(0.05, 1)))
 def test_composing_meets_the_shares_within_the_outline(parts: tuple[float, float, float]) -> None:
     necrosis, enhancement, oedema = (round(part / sum(parts), 3) for part in parts)
@@ -170,7 +170,7 @@ def test_the_same_file_gives_the_same_bits_and_another_seed_does_not() -> None:
     assert (edited(sampled(SEED), *edits, seed=5).after != one).any()
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 @for_all(st.sampled_from([(-14, 40, 40), (14, 20, 55), (-16, -50, 50), (18, -30, 60)]), st.floats(5, 18))
 def test_beside_the_falx_growth_stays_on_its_side(place: tuple[int, int, int], volume_ml: float) -> None:
     healthy = sampled(1, tumour=False)

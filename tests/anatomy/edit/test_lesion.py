@@ -34,7 +34,7 @@ def test_the_first_are_the_smallest_candidates() -> None:
     assert first(order, candidates, 99).sum() == 4
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 5000), st.floats(0, 1), st.floats(0, 1))
 def test_counts_stay_nested(whole: int, core: float, necrosis: float) -> None:
     voxels = Voxels(100, 50, 20).composed(whole, core, necrosis)
@@ -48,7 +48,7 @@ def test_orders_give_back_the_present_focus() -> None:
     np.testing.assert_array_equal(orders.regions(count_voxels(labels), np.ones(SHAPE, bool)), labels)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.floats(0.2, 1.4))
 def test_other_sizes_are_met_to_the_voxel_nested_and_of_the_same_shape(factor: float) -> None:
     labels, allowed = onion(), np.ones(SHAPE, bool)

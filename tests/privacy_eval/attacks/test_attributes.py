@@ -49,7 +49,7 @@ def tumours(n: int, rng: np.random.Generator, grid: tuple[int, ...]) -> np.ndarr
 
 
 @given(st.integers(0, 999), st.sampled_from([((6, 7, 5), (4.0, 3.0, 5.0)), ((9, 9), (6.0, 6.0))]))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_successes_are_those_counted_by_hand(seed: int, case: tuple[tuple[int, ...], tuple[float, ...]]) -> None:
     grid, spacing = case
     rng = np.random.default_rng(seed)
@@ -118,7 +118,7 @@ def naive_ratio_bound(main: float, main_limit: float, control: float, control_li
 
 
 @given(st.integers(2, 80), st.integers(2, 80), st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_residual_risk_carries_wilson_limits_to_the_ratio(n_members: int, n_holdout: int, data: st.DataObject) -> None:
     right = CountPair(data.draw(st.integers(1, n_members - 1)), n_members,
                       data.draw(st.integers(0, n_holdout - 1)), n_holdout)

@@ -23,7 +23,7 @@ def images(n: int, seed: int = 0, grid: tuple[int, ...] = (4, 4, 4)) -> np.ndarr
     return np.random.default_rng(seed).normal(size=(n, 2, *grid)).astype(np.float32)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.tuples(st.integers(1, 3), st.just(2), *[st.integers(2, 4)] * 3).flatmap(
     lambda shape: arrays(np.float32, shape, elements=VALUES)
 ))  # fmt: skip
@@ -38,7 +38,7 @@ def test_nifti_comes_back_as_written_from_folders_or_files(written: np.ndarray) 
         np.testing.assert_allclose(read.affine, AFFINE)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.tuples(st.integers(1, 4), st.just(2), *[st.integers(1, 5)] * 2).flatmap(
     lambda shape: arrays(np.uint8, shape)
 ))  # fmt: skip

@@ -21,7 +21,7 @@ ORIENTATIONS = st.permutations([0, 1, 2]).flatmap(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     data=st.tuples(*[st.integers(2, 5)] * 3, st.integers(1, 3)).flatmap(
         lambda shape: arrays(np.float32, shape, elements=st.floats(-1e6, 1e6, width=32))
@@ -121,7 +121,7 @@ def test_files_that_are_no_image_are_named_in_one_line(spoil, message: str, tmp_
     assert "\n" not in str(caught.value)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cut=st.integers(0, 700), place=st.integers(0, 599), value=st.integers(0, 255))
 def test_damage_never_ends_in_another_error(cut: int, place: int, value: int) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -20,7 +20,7 @@ PIXELS = st.tuples(st.integers(1, 6), st.integers(1, 6)).flatmap(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(pixels=PIXELS)
 def test_every_value_comes_back_as_its_share_of_the_brightest(pixels: np.ndarray) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -71,7 +71,7 @@ def test_files_that_are_not_read_are_named_in_one_line(content: bytes, message: 
     assert "\n" not in str(caught.value)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(place=st.integers(0, 90), value=st.integers(0, 255), cut=st.integers(0, 300))
 def test_damage_never_ends_in_another_error(place: int, value: int, cut: int) -> None:
     data = bytearray(raw_png(8, 0, 1))

@@ -24,7 +24,7 @@ def random_labels(n: int, seed: int, grid: tuple[int, ...] = GRID) -> ImageSet:
 
 
 @given(st.integers(0, 999), st.sampled_from([(6, 6, 4), (7, 5)]))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_tumour_distance_is_the_stated_soft_dice(seed: int, grid: tuple[int, ...]) -> None:
     pair = random_labels(2, seed, grid)
     regions = [np.stack([np.isin(labels, values) for values in ((4, 5, 6), (4, 6), (6,))]) for labels in pair.labels]

@@ -30,7 +30,7 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 
 @given(st.integers(1, 30), st.integers(1, 30), st.integers(1, 9), st.sampled_from([np.float32, np.float64]),
        st.integers(1, 5000))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_distances_are_those_of_all_pairs_for_any_chunk(n: int, m: int, features: int, dtype: type,
                                                         chunk_bytes: int) -> None:
     rng = np.random.default_rng(n + 31 * m)

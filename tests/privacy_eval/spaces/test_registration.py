@@ -42,7 +42,7 @@ def naive_moments(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @given(st.integers(0, 999), st.sampled_from([(3, 4, 5), (6, 5)]))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_moments_are_those_of_the_foreground(seed: int, grid: tuple[int, ...]) -> None:
     rng = np.random.default_rng(seed)
     images = rng.normal(size=(2, 3, *grid)) * (rng.random((2, 1, *grid)) < 0.5)

@@ -30,7 +30,7 @@ def naive_cube_means(channel: np.ndarray, sides: tuple[int, ...]) -> np.ndarray:
 
 
 @given(st.lists(st.integers(1, 7), min_size=2, max_size=3), st.integers(1, 30), st.integers(0, 99))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_cubes_are_means_of_the_padded_grid(grid: list[int], maximum: int, seed: int) -> None:
     image = np.random.default_rng(seed).random((2, *grid), np.float32)
     sides = cube_sides(tuple(grid), maximum)

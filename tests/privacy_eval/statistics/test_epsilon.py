@@ -110,7 +110,7 @@ def naive_fdp_contradicted(epsilon: float, delta: float, n: int, right: int, wro
     return r + h > named / n
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SCORES, SCORES, DELTA, st.sampled_from([None, 0.5, 2.0]), st.sampled_from([0.9, 0.95, 0.5]))
 def test_population_bounds_agree_with_plain_loops(
     inside: list[int], outside: list[int], delta: float, threshold: float | None, confidence: float
@@ -124,7 +124,7 @@ def test_population_bounds_agree_with_plain_loops(
     assert gdp_mu(guesses, confidence) == pytest.approx(naive_gdp_mu(counts, n_in, n_out, 1 - confidence), abs=1e-7)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(SCORES, SCORES, DELTA, st.sampled_from([None, 0.5, 2.0]), st.sampled_from([0.9, 0.5]))
 def test_one_run_bound_agrees_with_plain_loops(
     inside: list[int], outside: list[int], delta: float, threshold: float | None, confidence: float
@@ -135,7 +135,6 @@ def test_one_run_bound_agrees_with_plain_loops(
     assert one_run_epsilon(guesses, delta, confidence) == pytest.approx(expected, abs=1e-6)
 
 
-@settings(deadline=None)
 @given(st.floats(0, 6), DELTA, st.integers(0, 30), st.integers(0, 15), st.integers(0, 30))
 def test_one_run_p_value_agrees_with_exact_fractions(
     epsilon: float, delta: float, right: int, wrong: int, silent: int
@@ -217,7 +216,7 @@ def test_gdp_bound_is_the_gaussian_mechanism_of_its_mu() -> None:
     assert found == pytest.approx(get_epsilon_gaussian(1 / mu, 1e-5), rel=1e-4)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(SCORES, SCORES, st.sampled_from([None, 1.0]))
 def test_only_the_order_of_scores_counts(inside: list[int], outside: list[int], threshold: float | None) -> None:
     plain = epsilon_lower_bounds(np.array(inside), np.array(outside), 1e-5, threshold=threshold)
@@ -225,7 +224,7 @@ def test_only_the_order_of_scores_counts(inside: list[int], outside: list[int], 
     assert plain == cubed
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(20, 60), st.integers(1, 15), st.integers(0, 15))
 def test_more_right_guesses_show_more(right: int, step: int, wrong: int) -> None:
     def bounds(count: int) -> list[float]:

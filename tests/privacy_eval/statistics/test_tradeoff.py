@@ -71,7 +71,7 @@ def test_sigma_of_published_claims(epsilon: float, sigma: float) -> None:
     assert gaussian_sigma(epsilon, 1e-5) == pytest.approx(sigma, abs=5.1e-4)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(EPSILON, DELTA)
 def test_gaussian_mechanism_agrees_with_dp_accounting(epsilon: float, delta: float) -> None:
     sigma = gaussian_sigma(epsilon, delta)
@@ -79,7 +79,6 @@ def test_gaussian_mechanism_agrees_with_dp_accounting(epsilon: float, delta: flo
     assert gdp_epsilon(1 / sigma, delta) == pytest.approx(get_epsilon_gaussian(sigma, delta), rel=1e-5, abs=1e-6)
 
 
-@settings(deadline=None)
 @given(MU, DELTA)
 def test_epsilon_and_mu_are_inverse(mu: float, delta: float) -> None:
     epsilon = gdp_epsilon(mu, delta)
@@ -111,7 +110,7 @@ def test_no_signal_needs_no_epsilon() -> None:
     assert gdp_epsilon(1.0, 0.9) == 0
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(MU)
 def test_gdp_auc_is_the_area_under_its_tpr(mu: float) -> None:
     area, _ = quad(lambda fpr: gdp_tpr(mu, fpr), 0, 1, limit=200)

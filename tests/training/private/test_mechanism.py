@@ -38,7 +38,7 @@ def row(seed: int, scale: float) -> tuple[torch.Tensor, ...]:
 rows = st.lists(st.tuples(st.integers(0, 2**31), st.sampled_from([0.0, 1e-9, 0.1, 1.0, 37.0, 1e6, 1e20])), max_size=6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(others=rows, patient=st.tuples(st.integers(0, 2**31), st.sampled_from([1e-3, 1.0, 1e9, 1e30])),
        clip=st.sampled_from([0.01, 1.0, 30.0]))
 def test_a_patient_moves_the_sum_by_at_most_the_clip(others: list[tuple[int, float]], patient: tuple[int, float],
@@ -51,7 +51,7 @@ def test_a_patient_moves_the_sum_by_at_most_the_clip(others: list[tuple[int, flo
     assert float(moved.norm()) <= clip * (1 + ROUNDING)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(images=st.lists(st.sampled_from([0.0, 1.0, 1e8, float("nan"), float("inf")]), min_size=1, max_size=5))
 def test_however_many_images_a_patient_has_it_is_one_row_of_at_most_the_clip(images: list[float]) -> None:
     trained = parameters((5,))

@@ -34,7 +34,7 @@ patients = st.builds(patient, st.integers(0, 10_000), st.sampled_from([0.0, 1.0,
                      st.sampled_from([0.0, -1e3, 0.5]), st.booleans())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(others=st.lists(patients, max_size=4), one=patients)
 def test_a_patient_moves_all_blocks_together_by_at_most_one(others: list[Subject], one: Subject) -> None:
     without, with_one = (noised_summary(of, 7.0, 1.0, NoEntropy()) for of in (others, [*others, one]))
