@@ -32,6 +32,8 @@ SITES: Final = SITE_NAMES[:2]
 RATE: Final = 0.1
 NOMINAL: Final = 8.0
 """ε of the study of a cell without one: it fixes the networks' start and the rounds, and nothing is stated by it."""
+LITTLE: Final = 0.1
+"""ε of a training that is nearly noise alone: what its row gains is not the patients'."""
 _AUDIT_SHARE: Final = 0.1
 _PARTS: Final[tuple[Part, ...]] = ("members", "holdout", "test")
 
@@ -106,10 +108,10 @@ def baselines(sizes: Sizes) -> list[Cell]:
 
 
 def plan_cells(sizes: Sizes) -> list[Cell]:
-    """Seventeen cells after the baselines; the middle number of patients first, which has every method."""
+    """Eighteen cells after the baselines; the middle number of patients first, which has every method."""
     few, usual, many = sizes.patients
     plan = [Cell("summary", epsilon, usual) for epsilon in (1.0, 3.0, 8.0, math.inf)]
-    plan += [Cell("adapted", epsilon, usual) for epsilon in (3.0, 8.0, 1.0, math.inf)]
+    plan += [Cell("adapted", epsilon, usual) for epsilon in (3.0, 8.0, 1.0, math.inf, LITTLE)]
     plan += [Cell(method, epsilon, usual) for method in ("all", "scratch") for epsilon in (8.0, math.inf)]
     plan += [Cell("summary", 3.0, few), Cell("adapted", 8.0, few), Cell("summary", 3.0, many)]
     return [*baselines(sizes), *plan, Cell("adapted", 3.0, many), Cell("all", 8.0, many)]

@@ -136,5 +136,5 @@ def test_the_plans_cells_have_names_of_their_own_and_studies_that_can_be_made() 
         assert {cell.patients for cell in plan if cell.learns} == set(sizes.patients)
         assert all(study_of(cell, sizes).sites.keys() == set(frontier_study.SITES) for cell in plan)
     whole = [cell for cell in frontier_study.plan_cells(frontier_study.WHOLE) if cell.learns]
-    assert {cell.epsilon for cell in whole} == {1.0, 3.0, 8.0, math.inf}
+    assert {cell.epsilon for cell in whole} == {frontier_study.LITTLE, 1.0, 3.0, 8.0, math.inf}
     assert {cell.method for cell in whole} == {"summary", "adapted", "all", "scratch"}
