@@ -33,7 +33,7 @@ RATE: Final = 0.1
 NOMINAL: Final = 8.0
 """ε of the study of a cell without one: it fixes the networks' start and the rounds, and nothing is stated by it."""
 LITTLE: Final = 0.1
-"""ε of a training that is nearly noise alone: what its row gains is not the patients'."""
+"""ε of rows that are nearly noise alone: what they gain is not the patients'."""
 _AUDIT_SHARE: Final = 0.1
 _PARTS: Final[tuple[Part, ...]] = ("members", "holdout", "test")
 
@@ -108,9 +108,9 @@ def baselines(sizes: Sizes) -> list[Cell]:
 
 
 def plan_cells(sizes: Sizes) -> list[Cell]:
-    """Eighteen cells after the baselines; the middle number of patients first, which has every method."""
+    """Nineteen cells after the baselines; the middle number of patients first, which has every method."""
     few, usual, many = sizes.patients
-    plan = [Cell("summary", epsilon, usual) for epsilon in (1.0, 3.0, 8.0, math.inf)]
+    plan = [Cell("summary", epsilon, usual) for epsilon in (1.0, 3.0, 8.0, math.inf, LITTLE)]
     plan += [Cell("adapted", epsilon, usual) for epsilon in (3.0, 8.0, 1.0, math.inf, LITTLE)]
     plan += [Cell(method, epsilon, usual) for method in ("all", "scratch") for epsilon in (8.0, math.inf)]
     plan += [Cell("summary", 3.0, few), Cell("adapted", 8.0, few), Cell("summary", 3.0, many)]
