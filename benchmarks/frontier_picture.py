@@ -9,12 +9,12 @@ from typing import Any, Final
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.frontier_study import GENERATOR, LOOKUP, REAL, SIMULATOR
+from benchmarks.frontier_study import GENERATOR, LITTLE, LOOKUP, REAL, SIMULATOR
 from fl_components.durable import replace_durably
 from fl_components.vocabulary import REGIONS
 
 FOLDER: Final = Path(__file__).parent.parent / "docs" / "images"
-_ACROSS: Final = ("0", "1", "3", "8", "∞")
+_ACROSS: Final = ("0", f"{LITTLE:g}", "1", "3", "8", "∞")
 _MARKS: Final = {GENERATOR: ("black", "s"), "summary": ("#1f77b4", "o"), "adapted": ("#2ca02c", "^"),
                  "all": ("#d62728", "D"), "scratch": ("#9467bd", "v")}
 _LINES: Final = {LOOKUP: ("#7f7f7f", ":"), SIMULATOR: ("#7f7f7f", "--")}
@@ -54,7 +54,7 @@ def _panel(axes: Axes, rows: Sequence[Mapping[str, Any]], region: str) -> None:
             axes.axhline(row[f"{region} ÷ real"]["estimate"], color=colour, linestyle=style, linewidth=1,
                          label=row["method"])
     axes.axhline(1, color="black", linewidth=0.8, label=REAL)
-    axes.set_xticks(range(len(_ACROSS)), [f"ε = {one}" for one in _ACROSS], fontsize=8)
+    axes.set_xticks(range(len(_ACROSS)), [f"ε = {one}" for one in _ACROSS], fontsize=7)
     axes.set_title(region, fontsize=10)
 
 
