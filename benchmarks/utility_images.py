@@ -49,8 +49,9 @@ learned nothing worth patients' images."""
 NOTHING: Final = ("public simulator, random protocols", "simulator-only generator, random protocols")
 """The same in contrasts of random protocols: what knows nothing of any patient."""
 BAD: Final = ("blurred", "mode-collapsed", "wrong contrast", "sequences exchanged")
-SEPARATING: Final = ("members' anatomies, generated images", "sampled anatomies, simulated images")
-"""Half real, half synthetic: which half costs the Dice?"""
+SEPARATING: Final = ("members' anatomies, generated images", "sampled anatomies, simulated images",
+                     "release's generator, random protocols")
+"""Half real, half synthetic: which half costs the Dice? And the release but for the sites' contrasts."""
 FADE_MM: Final = (1.5, 4.0)
 """Range of the width over which oedema fades at a simulated tumour's edge, where its growth is not known."""
 _STREAM: Final = 41
@@ -97,7 +98,8 @@ class Images:
                 "wrong contrast": partial(wrong_contrast, released),
                 "sequences exchanged": partial(exchanged, released),
                 SEPARATING[0]: lambda: self._rendered(self._some_members(), self._generator),
-                SEPARATING[1]: self._scanned}
+                SEPARATING[1]: self._scanned,
+                SEPARATING[2]: lambda: self._rendered(self._in_random_contrasts(released), self._generator)}
 
     def _told(self) -> ContrastPopulation:
         """Of contrasts, by what the sites told."""
