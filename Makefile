@@ -42,7 +42,7 @@ controls: $(VENV)/installed
 	$(VENV)/bin/python -m benchmarks.shadow
 	$(VENV)/bin/python -m benchmarks.tables
 
-# About 33 hours of one core (QUICK=1: 80 to 150 minutes) on a finished demo: what its images are worth, into
+# About 33 hours of one core (QUICK=1: 95 to 180 minutes) on a finished demo: what its images are worth, into
 # docs/utility.md. What a stopped one has trained is kept in the run folder.
 utility: $(VENV)/installed
 	$(VENV)/bin/python -m benchmarks.utility $(RUN) $(if $(QUICK),--quick)
