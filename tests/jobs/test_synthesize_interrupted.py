@@ -5,8 +5,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from small_run import write_run, write_untrained
 
 from fl_components.server.release_manifest import release_digest
@@ -23,6 +25,15 @@ def started(run: Path) -> subprocess.Popen[str]:
                             stderr=subprocess.PIPE, process_group=0)
 
 
+@pytest.fixture
+def hearing() -> Iterator[None]:
+    """A shell's background job is deaf to SIGINT, and would hand that down to the command."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("hearing")
 def test_ctrl_c_ends_command_and_workers_and_the_next_run_goes_on(tmp_path: Path) -> None:
     """A terminal sends SIGINT to everybody in the group, not to the command alone."""
     run = write_run(tmp_path / "run", subjects=1)
