@@ -19,7 +19,6 @@ from benchmarks.frontier_study import GENERATOR, LOOKUP, REAL, SIMULATOR, Cell, 
 from benchmarks.frontier_training import Learned, begun, prepare
 from benchmarks.hospitals import Hospitals, pooled
 from benchmarks.membership import attack, t1_score, t4_score
-from benchmarks.random_protocols import random_protocols
 from fl_components.anatomy.sampler import AnatomySampler
 from fl_components.cohort.simulate.hospital import SIMULATOR_VERSION
 from fl_components.cohort.subject import Subject
@@ -37,6 +36,7 @@ from fl_components.networks.precision import choose_precision
 from fl_components.networks.public_start import public_start_file
 from fl_components.networks.render import render
 from fl_components.networks.weights import load_weights
+from fl_components.server.population import random_protocols
 from fl_components.study import Study
 from fl_components.training.segment import Stage, train_segmenter
 from fl_components.vocabulary import REGIONS

@@ -21,7 +21,6 @@ from safetensors.numpy import load_file, save_file
 
 from benchmarks.frontier_study import Cell, Sizes, hospitals, study_of
 from benchmarks.hospitals import Hospitals
-from benchmarks.random_protocols import random_protocols
 from fl_components.client.open_site import OpenSite
 from fl_components.client.private_rounds import POOL, PrivateRounds
 from fl_components.client.train_executor import summarise_contrast
@@ -31,7 +30,7 @@ from fl_components.json_file import read_json, write_json
 from fl_components.networks.build import build_generator
 from fl_components.networks.weights import Weights, weights_of
 from fl_components.server.aggregation import aggregate, blended
-from fl_components.server.population import ContrastPopulation
+from fl_components.server.population import ContrastPopulation, random_protocols
 from fl_components.site import DataSettings, EgressPolicy, Site
 from fl_components.study import Study
 from fl_components.training.local import LocalTrainer

@@ -122,7 +122,7 @@ def memorised_releases(run: RunFolder, study: Study, weights: Weights,
     precision = choose_precision(study.training.precision)
     generator = precision.place(load_weights(build_generator(study), weights))
     noise = torch.Generator().manual_seed(study.seed)
-    population = ContrastPopulation.from_summaries(study, read_json(run.server.population_file))
+    population = ContrastPopulation.of_release(study, read_json(run.server.population_file))
     rng = np.random.default_rng(study.seed)
     sampled = [render(generator, volume.labels, population.draw(volume.labels, rng), noise, precision)
                for volume in read_release(run.release)]

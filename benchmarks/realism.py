@@ -104,7 +104,7 @@ def synthetic_sets(run: RunFolder, study: Study, members: Hospitals, number: int
     release = release_subjects(run, number)
     if len(release) < number:
         raise InputError(f"{run.release}: {len(release)} volumes, expected {number}; lower --synthetic")
-    population = ContrastPopulation.from_summaries(study, read_json(run.server.population_file))
+    population = ContrastPopulation.of_release(study, read_json(run.server.population_file))
     sets = {OURS: release}
     try:
         sets[PUBLIC_START] = rendered_publicly(study, release, population)

@@ -14,7 +14,6 @@ import torch
 from scipy import ndimage
 
 from benchmarks.hospitals import Hospitals, pooled
-from benchmarks.random_protocols import random_protocols
 from fl_components.anatomy.brain import BrainTraits
 from fl_components.anatomy.sampler import AnatomySampler, SampledAnatomy
 from fl_components.anatomy.tumour import push_displacement
@@ -36,7 +35,7 @@ from fl_components.networks.precision import choose_precision
 from fl_components.networks.public_start import begin_publicly
 from fl_components.networks.render import render
 from fl_components.networks.weights import load_weights
-from fl_components.server.population import ContrastPopulation
+from fl_components.server.population import ContrastPopulation, random_protocols
 from fl_components.study import Study
 from fl_components.vocabulary import SEQUENCES, TUMOUR
 from jobs.run_folder import RunFolder

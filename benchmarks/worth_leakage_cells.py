@@ -128,7 +128,7 @@ class Bench:
             return pooled(self.members)
         told = {site: {**summarise_contrast(subjects, 1), "simulated": True}
                 for site, subjects in self.members_of(cell).items()}
-        population = ContrastPopulation.from_summaries(self.study, told)
+        population = ContrastPopulation.of_release(self.study, told)
         looks = [released_look(self.study, number, population, labels)
                  for number, labels in enumerate(self.anatomies, 1)]
         if weights is None:

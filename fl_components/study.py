@@ -22,6 +22,7 @@ TEMPLATE_CENTRE_MM: Final = (0.0, -17.0, 5.0)
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
+Contrasts = Literal["sites", "random"]
 AuditTest = Literal["T1", "T2", "T3", "T4", "T6", "T7", "T11"]
 
 
@@ -166,10 +167,15 @@ class FederationSettings(Settings):
 
 
 class SynthesisSettings(Settings):
-    """What the release is made of."""
+    """What the release is made of.
+
+    `contrasts` are drawn from what the sites told of theirs, or are those of random protocols, which look like no
+    site's and are learned from as well.
+    """
 
     volumes: Count = 150
     tumour_share: float = Field(default=0.95, ge=0, le=1)
+    contrasts: Contrasts = "sites"
 
 
 class AuditSettings(Settings):

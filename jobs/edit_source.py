@@ -73,7 +73,7 @@ def released_source(run: RunFolder, name: str) -> Source:
     if stored.shape != drawn.labels.shape or (stored != drawn.labels).any():
         raise InputError(f"{path}: not the anatomy that this fedsynth samples for it; synthesise the release again, or "
                          f"edit it with --anatomy {path} --scheme {OWN_SCHEME}")
-    population = ContrastPopulation.from_summaries(study, summaries)
+    population = ContrastPopulation.of_release(study, summaries)
     return Source(name, head_of_sample(drawn, study.grid), study.grid.affine,
                   lambda labels, seed: released_look(study, int(number), population, labels),
                   run.edits / name, False, {"kind": "sampled", "subject": name, "study_seed": study.seed})
@@ -98,7 +98,7 @@ def given_source(path: Path, scheme: str | None, run: RunFolder | None) -> Sourc
         raise InputError(f"{path}: on a grid of {grid.shape} voxels of {grid.spacing_mm:g} mm, expected the study's "
                          f"{study.grid.shape} of {study.grid.spacing_mm:g} mm in the same place; resample it, or leave "
                          "the run out and edit labels only")
-    population = ContrastPopulation.from_summaries(study, read_json(run.server.population_file))
+    population = ContrastPopulation.of_release(study, read_json(run.server.population_file))
 
     def look(anatomy: np.ndarray, seed: int) -> tuple[Contrast, torch.Generator]:
         rng = np.random.default_rng([seed, 0])

@@ -108,7 +108,7 @@ def _advance(advance: Advance, name: str, before: float, part: float, share: flo
 
 
 def _publicly(run: RunFolder, study: Study, subjects: Sequence[Subject]) -> list[Subject]:
-    population = ContrastPopulation.from_summaries(study, read_json(run.server.population_file))
+    population = ContrastPopulation.of_release(study, read_json(run.server.population_file))
     rng = np.random.default_rng(study.seed)
     return [public_subject(subject.labels, population, study.grid, rng) for subject in subjects]
 

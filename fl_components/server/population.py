@@ -1,11 +1,14 @@
-"""The contrast population: the sites' contrast summaries, kept over the jobs of a training, and drawing from it."""
+"""The contrast population: the sites' contrast summaries, kept over the jobs of a training, and drawing from it.
+
+Or random protocols in their place: all that the publicly trained networks know of contrast, and no site's.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -14,9 +17,13 @@ from fl_components.guard.declaration import declare, refusal
 from fl_components.json_file import read_json, write_json
 from fl_components.study import Study
 from fl_components.training.private.plan import plan_of
-from fl_components.training.private.summary import contrast_of
+from fl_components.training.private.summary import USUAL_SPREAD, contrast_of, public_contrast
 from fl_components.vocabulary import N_LABELS
 from privacy_eval.errors import InputError
+
+PROTOCOLS: Final = 200
+"""How many random protocols stand for all."""
+_STREAM: Final = 53
 
 
 @dataclass(frozen=True)
@@ -31,7 +38,7 @@ class ContrastPopulation:
 
     @classmethod
     def from_summaries(cls, study: Study, summaries: dict[str, Any]) -> ContrastPopulation:
-        """Build from the sites' answers to "summarise"; what one site does not know, the others fill in.
+        """As the sites told in their answers to "summarise"; what one site does not know, the others fill in.
 
         Noised summaries, of a study that claims an ε, are read with public knowledge beside them.
 
@@ -58,6 +65,12 @@ class ContrastPopulation:
         share = np.array([study.weight(site) for site in sites])
         return cls(mean, spread, share / share.sum(), all(summaries[site]["simulated"] for site in sites))
 
+    @classmethod
+    def of_release(cls, study: Study, summaries: dict[str, Any]) -> ContrastPopulation:
+        """That the study's release is drawn from (`[synthesis] contrasts`); errors as `from_summaries`."""
+        told = cls.from_summaries(study, summaries)
+        return random_protocols(told.simulated) if study.synthesis.contrasts == "random" else told
+
     def draw(self, labels: np.ndarray, rng: np.random.Generator) -> Contrast:
         """A contrast for an anatomy: one site's mean, and how a subject deviates from it.
 
@@ -70,6 +83,19 @@ class ContrastPopulation:
         present = counts >= MINIMUM_VOXELS
         mean = np.clip(self.mean[site] + self.spread[site] * draw_deviation(rng), 0, 1) * present[:, None]
         return Contrast(mean.astype(np.float32), present)
+
+
+def random_protocols(simulated: bool = True) -> ContrastPopulation:
+    """As of hospitals of equal size, each with contrasts of its own around the public mean: nothing of any patient.
+
+    A segmenter that learns in many contrasts finds its way in a new one (Billot et al. 2023, SynthSeg,
+    arXiv 2107.09559).
+    """
+    rng = np.random.default_rng(_STREAM)
+    centre, covariance = public_contrast()
+    drawn = rng.multivariate_normal(centre.ravel(), covariance, PROTOCOLS).reshape(PROTOCOLS, *centre.shape)
+    return ContrastPopulation(np.clip(drawn, 0, 1).astype(np.float32), np.full(drawn.shape, USUAL_SPREAD, np.float32),
+                              np.full(PROTOCOLS, 1 / PROTOCOLS), simulated)
 
 
 def summaries_of(path: Path, training: str) -> dict[str, Any]:

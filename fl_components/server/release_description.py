@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from fl_components.server.release_files import json_bytes, tsv_bytes
+from fl_components.study import Contrasts
 from fl_components.vocabulary import ABBREVIATIONS, LABELS
 
 BIDS_VERSION: Final = "1.11.1"
@@ -14,6 +15,10 @@ SPACE: Final = "MNI152NLin2009aSym"
 """BIDS' name of the template space that the study grid lies in."""
 
 ANATOMY_TEXT: Final = "Synthetic anatomy, from a public template with a simulated tumour; no real participant."
+
+CONTRASTS_TEXT: Final[dict[Contrasts, str]] = {
+    "sites": "drawn around what the sites told of theirs",
+    "random": "of random protocols, no site's: made to be learned from, not to look like the sites' scans"}
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,7 @@ class ReleaseMetadata:
         seed: of the synthesis; volume n is made from (seed, n).
         version: of fedsynth.
         trained_on: what the generator was trained on, such as "simulated hospitals (4 sites)".
+        contrasts: where each volume's contrast comes from, as the study says.
         license: under which the release may be used.
     """
 
@@ -36,6 +42,7 @@ class ReleaseMetadata:
     seed: int
     version: str
     trained_on: str
+    contrasts: Contrasts = "sites"
     license: str = "CC-BY-4.0"
 
     def mark(self, number: int) -> dict[str, Any]:
@@ -139,6 +146,7 @@ after scaling; they are relative within a sequence and have no unit.
 - Study: `{metadata.study}`, SHA-256 `{metadata.study_hash}`
 - Generator: SHA-256 `{metadata.generator_digest}`
 - Seed: {metadata.seed}
+- Contrasts: {CONTRASTS_TEXT[metadata.contrasts]}
 
 Each NIfTI header carries the same facts, in `descrip` and in an extension (code 6, JSON), because files get separated
 from their folder. `manifest.json` lists the SHA-256 of every other file.

@@ -42,10 +42,12 @@ def synthesize(home: ServerHome, study: Study, pool: Executor, on_volume: Callab
                replace: bool = False, count: int | None = None) -> None:
     """Write the study's release.
 
-    Anatomies come from the public sampler, contrasts from the sites' summaries; no real mask is used. In a study that
+    Anatomies come from the public sampler, contrasts from the sites' summaries or random protocols, as the study says;
+    no real mask is used. In a study that
     claims an ε, tumours are as large, of the kind and in the place as the sites' noised histograms say. Volume k
-    depends on the study's seed, the summaries and k alone, so a longer release begins with the shorter one. Volumes are
-    written as they are made; one that was interrupted is gone on with.
+    depends on the study's seed, the summaries and k alone, so a longer release begins with the shorter one (to the
+    byte where processor and number of threads are the same: they order torch's sums). Volumes are written as they are
+    made; one that was interrupted is gone on with.
 
     Args:
         home: where the generator and the population are.
@@ -60,7 +62,7 @@ def synthesize(home: ServerHome, study: Study, pool: Executor, on_volume: Callab
     """
     weights = home.load_generator()
     summaries = read_json(home.population_file)
-    population = ContrastPopulation.from_summaries(study, summaries)
+    population = ContrastPopulation.of_release(study, summaries)
     tumours = TumourShares.from_summaries(study, summaries)
     precision = choose_precision(study.training.precision)
     generator = precision.place(load_weights(build_generator(study), weights))
@@ -70,7 +72,8 @@ def synthesize(home: ServerHome, study: Study, pool: Executor, on_volume: Callab
         study=study.name, study_hash=study.hash, seed=study.seed, version=version("fedsynth"),
         generator_digest=hashlib.sha256(home.generator_file.read_bytes()).hexdigest(),
         trained_on=f"{n_sites} simulated hospitals, which hold no real patient" if population.simulated
-                   else f"the patients of {n_sites} hospitals, whose scans and masks stayed there")
+                   else f"the patients of {n_sites} hospitals, whose scans and masks stayed there",
+        contrasts=study.synthesis.contrasts)
     count = count or study.synthesis.volumes
     made_with = {"precision": precision.name,
                  "population": hashlib.sha256(home.population_file.read_bytes()).hexdigest()}

@@ -19,10 +19,10 @@ COUNT = 16
 
 
 def started(run: Path) -> subprocess.Popen[str]:
-    """The command, leading a group of its own, as a shell starts it."""
+    """The command, leading a group of its own, as a shell starts it; with the tests' one thread, for equal sums."""
     program = str(Path(sys.executable).with_name("fedsynth"))
     return subprocess.Popen([program, "synthesize", str(run), "-n", str(COUNT)], text=True, stdout=subprocess.DEVNULL,
-                            stderr=subprocess.PIPE, process_group=0)
+                            stderr=subprocess.PIPE, process_group=0, env=os.environ | {"OMP_NUM_THREADS": "1"})
 
 
 @pytest.fixture

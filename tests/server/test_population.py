@@ -7,8 +7,16 @@ import pytest
 from small_run import CONTRAST, small_study
 
 from fl_components.guard.declaration import declare
-from fl_components.server.population import ContrastPopulation, missing_summaries, summaries_of, take_summaries
+from fl_components.server.population import (
+    ContrastPopulation,
+    missing_summaries,
+    random_protocols,
+    summaries_of,
+    take_summaries,
+)
 from fl_components.study import Study
+from fl_components.training.private.summary import USUAL_SPREAD
+from fl_components.vocabulary import CSF, ENHANCING
 from privacy_eval.errors import InputError
 
 STUDY = Study.parse(small_study(), "test")
@@ -71,6 +79,31 @@ def test_a_site_that_never_took_part_is_left_out() -> None:
                                atol=1e-6)
     with pytest.raises(InputError, match="no site's summary"):
         ContrastPopulation.from_summaries(STUDY, {})
+
+
+def test_random_protocols_are_nobodys_and_keep_what_makes_tissues_tell() -> None:
+    """Whatever the sites told; further apart than patients of a site, CSF brightest in T2, contrast agent in the rim."""
+    study = Study.parse(small_study(synthesis={"contrasts": "random"}), "test")
+    drawn = []
+    for told in (summaries(), summaries(spread=0.3)):
+        rng = np.random.default_rng(4)
+        population = ContrastPopulation.of_release(study, told)
+        assert population.simulated
+        drawn.append(np.array([population.draw(ALL, rng).mean for _ in range(200)]))
+    np.testing.assert_array_equal(*drawn)
+    assert np.median(drawn[0].std(axis=0)) > 2 * USUAL_SPREAD
+    centre = drawn[0].mean(axis=0)
+    assert centre[:, 2].argmax() == CSF - 1
+    assert centre[:, 1].argmax() == ENHANCING - 1
+
+
+def test_random_protocols_hide_no_patients() -> None:
+    """A release of patients' generator stays one, whatever its contrasts."""
+    assert not random_protocols(simulated=False).simulated
+    study = Study.parse(small_study(synthesis={"contrasts": "random"}), "test")
+    data = summaries()
+    data["east"]["simulated"] = 0.0
+    assert not ContrastPopulation.of_release(study, data).simulated
 
 
 def test_summaries_are_kept_over_the_jobs_of_one_training_and_no_longer(tmp_path: Path) -> None:

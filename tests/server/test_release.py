@@ -83,7 +83,9 @@ def test_every_nifti_says_that_it_is_synthetic_and_where_it_lies(tmp_path: Path)
 
 def test_the_root_says_so_too(tmp_path: Path) -> None:
     release = write_release(tmp_path / "release")
-    assert (release / "README.md").read_text().startswith("# Synthetic data")
+    readme = (release / "README.md").read_text()
+    assert readme.startswith("# Synthetic data")
+    assert "Contrasts: drawn around what the sites told" in readme
     description = json.loads((release / "dataset_description.json").read_text())
     assert description["DatasetType"] == "derivative"
     assert description["GeneratedBy"][0]["Name"] == "fedsynth"
