@@ -82,7 +82,7 @@ def test_a_site_that_never_took_part_is_left_out() -> None:
 
 
 def test_random_protocols_are_nobodys_and_keep_what_makes_tissues_tell() -> None:
-    """Whatever the sites told; further apart than patients of a site, CSF brightest in T2, contrast agent in the rim."""
+    """Whatever sites told; further apart than patients of a site; CSF brightest in T2, contrast agent in the rim."""
     study = Study.parse(small_study(synthesis={"contrasts": "random"}), "test")
     drawn = []
     for told in (summaries(), summaries(spread=0.3)):
