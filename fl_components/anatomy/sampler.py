@@ -56,28 +56,35 @@ class AnatomySampler:
     def sample(self, rng: np.random.Generator, tumour: bool = True) -> SampledAnatomy:
         """Draw one anatomy, with a tumour or healthy."""
         with one_blas_thread():
-            drawn = self._draw(rng, tumour)
-        voxel_ml = self.grid.spacing_mm**3 / 1000
-        counts = np.bincount(drawn.labels.ravel(), minlength=N_LABELS)
-        drawn.record["volume_ml"] = {ABBREVIATIONS[label]: round(float(counts[label]) * voxel_ml, 3)
-                                     for label in range(1, N_LABELS)}
-        return drawn
+            traits = draw_brain_traits(rng)
+            brain = make_brain(rng, self.grid, traits, centred=self.prepared)
+            if self.prepared:
+                brain = as_prepared(rng, brain, self.grid.spacing_mm)
+            return self._with_tumour(rng, brain, asdict(traits)) if tumour else self._healthy(brain, asdict(traits))
 
-    def _draw(self, rng: np.random.Generator, tumour: bool) -> SampledAnatomy:
-        brain_traits = draw_brain_traits(rng)
-        brain = make_brain(rng, self.grid, brain_traits, centred=self.prepared)
-        if self.prepared:
-            brain = as_prepared(rng, brain, self.grid.spacing_mm)
-        record: dict[str, Any] = {"brain": asdict(brain_traits), "tumour": None}
-        if not tumour:
-            return SampledAnatomy(brain.labels(), record, brain)
+    def another_tumour(self, rng: np.random.Generator, drawn: SampledAnatomy) -> SampledAnatomy:
+        """The same brain with a tumour drawn anew, in a third of the time."""
+        with one_blas_thread():
+            return self._with_tumour(rng, drawn.healthy, drawn.record["brain"])
+
+    def _healthy(self, brain: Brain, told: dict[str, Any]) -> SampledAnatomy:
+        labels = brain.labels()
+        return SampledAnatomy(labels, {"brain": told, "tumour": None, "volume_ml": self._volumes_ml(labels)}, brain)
+
+    def _with_tumour(self, rng: np.random.Generator, brain: Brain, told: dict[str, Any]) -> SampledAnatomy:
         traits = draw_tumour_traits(rng)
         seeds, delays = draw_seeds(rng, brain, self.grid.spacing_mm)
         labels, push = _add_tumour(rng, brain, traits, seeds, delays, self.grid.spacing_mm)
-        record["tumour"] = asdict(traits) | {
-            "seeds_template_mm": [[round(float(x), 1) for x in brain.template_mm[(slice(None), *seed)]]
-                                  for seed in seeds]}
+        places = [[round(float(x), 1) for x in brain.template_mm[(slice(None), *seed)]] for seed in seeds]
+        record = {"brain": told, "tumour": asdict(traits) | {"seeds_template_mm": places},
+                  "volume_ml": self._volumes_ml(labels)}
         return SampledAnatomy(labels, record, brain, traits, push)
+
+    def _volumes_ml(self, labels: np.ndarray) -> dict[str, float]:
+        """Of each tissue, by its abbreviation."""
+        counts = np.bincount(labels.ravel(), minlength=N_LABELS)
+        return {ABBREVIATIONS[label]: round(float(counts[label]) * self.grid.spacing_mm**3 / 1000, 3)
+                for label in range(1, N_LABELS)}
 
 
 def draw_brain_traits(rng: np.random.Generator) -> BrainTraits:

@@ -138,23 +138,22 @@ def _sample(study: Study, tumours: TumourShares | None, words: list[int]) -> np.
 
 
 def _drawn(study: Study, words: list[int], tumours: TumourShares | None) -> SampledAnatomy:
-    """An anatomy, one of those that the sites' histograms take if they are known."""
-    rng = np.random.default_rng(words)
-    drawn = _plausible(study, rng)
-    if tumours is not None:
+    """An anatomy; with a tumour, one that the sites' histograms take if they are known."""
+    rng, sampler = np.random.default_rng(words), AnatomySampler(study.grid)
+    drawn = _plausible(study, lambda: sampler.sample(rng, tumour=bool(rng.random() < study.synthesis.tumour_share)))
+    if tumours is not None and drawn.tumour is not None:
         for _ in range(TRIES):
             if tumours.takes(drawn.labels, study.grid.spacing_mm, rng.random()):
                 break
-            drawn = _plausible(study, rng)
+            drawn = _plausible(study, partial(sampler.another_tumour, rng, drawn))
     return drawn
 
 
-def _plausible(study: Study, rng: np.random.Generator) -> SampledAnatomy:
+def _plausible(study: Study, draw: Callable[[], SampledAnatomy]) -> SampledAnatomy:
     """An anatomy that could be a brain; one that could not is drawn again."""
-    sampler = AnatomySampler(study.grid)
     wrong: list[str] = []
     for _ in range(_ATTEMPTS):
-        drawn = sampler.sample(rng, tumour=bool(rng.random() < study.synthesis.tumour_share))
+        drawn = draw()
         if not (wrong := problems(drawn.labels, study.grid)):
             return drawn
     raise InputError(f"study '{study.name}': {_ATTEMPTS} sampled anatomies in a row could not be a brain ({wrong[0]}); "

@@ -1,8 +1,9 @@
 """Which sampled anatomies a private study's release takes: tumours as large, of the kind and in the place as at sites.
 
-The sites' noised histograms say how often each occurs; the public sampler has shares of its own. An anatomy is taken
+The sites' noised histograms say how often each occurs; the public sampler has shares of its own. A tumour is taken
 with a chance in proportion to the sites' share over the public one, histogram by histogram (rejection sampling, von
-Neumann 1951): of what is left, each histogram is the sites' as far as volume, kind and place go together as publicly.
+Neumann 1951), else another grows in the same brain: of what is left, each histogram is the sites' as far as volume,
+kind and place go together as publicly.
 It is post-processing of the summary: no patient is touched again, and no ε is spent.
 """
 
@@ -34,7 +35,7 @@ RAREST: Final = 8.0
 more times as frequent at the sites comes this much more often at most."""
 
 TRIES: Final = 100
-"""Of an anatomy, then the last is taken: by chance alone it is once in a million anatomies."""
+"""Tumours in a brain, then the last is taken: by chance alone it is once in a million brains."""
 
 
 @dataclass(frozen=True)

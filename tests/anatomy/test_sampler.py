@@ -12,7 +12,7 @@ from fl_components.anatomy.compartments import LEFT, OPEN, RIGHT
 from fl_components.anatomy.edit.source import head_of_sample
 from fl_components.anatomy.sampler import AnatomySampler, SampledAnatomy, draw_brain_traits, seed_chance
 from fl_components.study import Grid
-from fl_components.vocabulary import ENHANCING, NECROTIC, TUMOUR
+from fl_components.vocabulary import ENHANCING, NECROTIC, OEDEMA, TUMOUR
 
 GRID = Grid(shape=(40, 48, 40), spacing_mm=4.0)
 
@@ -74,6 +74,17 @@ def test_the_same_seed_gives_the_same_anatomy() -> None:
     one, other = (sampler.sample(np.random.default_rng(5)) for _ in range(2))
     np.testing.assert_array_equal(one.labels, other.labels)
     assert one.record == other.record
+
+
+def test_another_tumour_grows_in_the_same_brain(samples: list[SampledAnatomy]) -> None:
+    first, before = samples[0], samples[0].labels.copy()
+    other = AnatomySampler(GRID).another_tumour(np.random.default_rng(6), first)
+    np.testing.assert_array_equal(other.healthy.labels(), first.healthy.labels())
+    assert other.record["brain"] == first.record["brain"]
+    assert other.record["tumour"] != first.record["tumour"]
+    assert other.record["volume_ml"]["ED"] == pytest.approx((other.labels == OEDEMA).sum() * 0.064, abs=1e-3)
+    assert problems(other.labels, GRID) == []
+    np.testing.assert_array_equal(first.labels, before)
 
 
 def test_healthy_anatomies_have_no_tumour() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_run import small_study
 
-from fl_components.anatomy.sampler import AnatomySampler, SampledAnatomy
+from fl_components.anatomy.sampler import AnatomySampler, SampledAnatomy, draw_tumour_traits
 from fl_components.server import synthesize
 from fl_components.server.synthesize import released_anatomy
 from fl_components.server.tumours import PUBLIC_SHARES, RAREST, TumourShares
@@ -53,10 +54,13 @@ class PublicSampler:
         del grid
 
     def sample(self, rng: np.random.Generator, tumour: bool = True) -> SampledAnatomy:
+        healthy = SampledAnatomy(np.full((SIDE,) * 3, WHITE_MATTER, np.uint8), {}, None)  # type: ignore[arg-type]
+        return self.another_tumour(rng, healthy) if tumour else healthy
+
+    def another_tumour(self, rng: np.random.Generator, drawn: SampledAnatomy) -> SampledAnatomy:
         bins = {name: int(rng.choice(len(share), p=np.array(share) / sum(share)))
                 for name, share in PUBLIC_SHARES.items()}
-        labels = anatomy(**bins) if tumour else np.full((SIDE,) * 3, WHITE_MATTER, np.uint8)
-        return SampledAnatomy(labels, {}, None)  # type: ignore[arg-type]
+        return replace(drawn, labels=anatomy(**bins), tumour=draw_tumour_traits(rng))
 
 
 @pytest.fixture
