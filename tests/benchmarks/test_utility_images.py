@@ -10,7 +10,7 @@ import pytest
 from segmenter_case import GRID, PLAIN, make_subjects
 from small_run import small_study
 
-from benchmarks.utility_images import NOTHING, Images, exchanged, patient_of, scanned_anatomy
+from benchmarks.utility_images import NOTHING, SEPARATING, Images, exchanged, patient_of, scanned_anatomy
 from fl_components.anatomy.sampler import AnatomySampler
 from fl_components.cohort.simulate.patient import native_grid
 from fl_components.cohort.simulate.scanner import NAMED
@@ -19,6 +19,8 @@ from fl_components.contrast import Contrast
 from fl_components.evaluation.realism.bad import collapsed
 from fl_components.evaluation.scores import score_subjects
 from fl_components.evaluation.training_sets import TRAINING_SETS, phase_batches
+from fl_components.networks.build import build_generator
+from fl_components.networks.weights import weights_of
 from fl_components.study import Study
 from fl_components.training.segment import Stage, train_segmenter
 from fl_components.vocabulary import REGIONS, TUMOUR, WHITE_MATTER
@@ -53,9 +55,9 @@ def test_a_healthy_anatomy_is_refused() -> None:
         patient_of(drawn, 7.0, np.random.default_rng(0))
 
 
-@pytest.mark.parametrize("name", NOTHING)
-def test_in_random_protocols_nothing_of_any_patient_is_used(name: str) -> None:
-    """Neither the run, which has nothing here, nor the release's images and contrasts: its anatomies alone."""
+@pytest.mark.parametrize("name", [*NOTHING, SEPARATING[2]])
+def test_in_random_protocols_no_patients_contrast_is_used(name: str) -> None:
+    """Nor the release's images: its anatomies alone. What knows nobody reads nothing of the run, which has nothing."""
     study = Study.parse(small_study(network={}), "test")  # of the sizes that were trained publicly
     labels = AnatomySampler(study.grid).sample(np.random.default_rng(0)).labels
     made = []
@@ -63,6 +65,8 @@ def test_in_random_protocols_nothing_of_any_patient_is_used(name: str) -> None:
         contrast = Contrast(np.full((6, 4), level, np.float32), np.ones(6, bool))
         released = [Subject(str(k), np.full((4, *labels.shape), level, np.float32), labels, contrast) for k in range(2)]
         run: Any = SimpleNamespace()
+        if name not in NOTHING:
+            run.server = SimpleNamespace(load_generator=lambda: weights_of(build_generator(study)))
         made.append(Images(run, study, {}, released, len(released)).make(name))
     for one, other in zip(*made, strict=True):
         np.testing.assert_array_equal(one.images, other.images)
