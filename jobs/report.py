@@ -13,6 +13,7 @@ from fl_components.guard.budget import spent
 from fl_components.guard.declaration import audit_setting
 from fl_components.guard.ledger import Ledger
 from fl_components.json_file import read_json, write_json
+from fl_components.server.release_description import CONTRASTS_TEXT
 from fl_components.server.release_manifest import release_digest
 from fl_components.site import Site
 from fl_components.study import Study
@@ -184,18 +185,23 @@ def _sections(run: RunFolder, study: Study, sites: Sequence[Site], audited: dict
             figures.append(point)
     facts = provenance(study) | {"release": audited["release"], "precision": read_json(run.training_file)["precision"]}
     facts["versions"] = ", ".join(f"{name} {number}" for name, number in facts["versions"].items())
-    training = study.training
-    masks = ", under masks that cancel in the sum over sites" if study.federation.secure_aggregation else ""
     return Sections(
         title=f"Privacy audit of the release of study '{study.name}'",
         figures=figures, curves=_curves(run), quality=quality, egress=[_egress(site, study) for site in sites],
         provenance={name: str(value) for name, value in facts.items()},
-        methods=[
-            f"A conditional 3D GAN was trained in {training.rounds} rounds of {training.local_steps} steps at "
-            f"{len(run.server.contributors(study))} sites; each site returned the generator's update and three mean "
-            f"losses a round{masks}, and its discriminator and scans stayed.",
-            f"{study.synthesis.volumes} volumes were made from sampled anatomies and contrasts drawn from the sites' "
-            "summaries; no patient's mask was used."])
+        methods=_methods(run, study))
+
+
+def _methods(run: RunFolder, study: Study) -> list[str]:
+    training, sites = study.training, len(run.server.contributors(study))
+    masks = ", under masks that cancel in the sum over sites" if study.federation.secure_aggregation else ""
+    losses = "mean losses of public images alone" if study.privacy.private else "three mean losses"
+    volumes = sum(1 for _ in run.release.glob("sub-*"))
+    return [f"A conditional 3D GAN was trained in {training.rounds} rounds of {training.local_steps} steps at {sites} "
+            f"sites; each site returned the generator's update and {losses} a round{masks}, and its discriminator and "
+            "scans stayed.",
+            f"{volumes} volumes were made from sampled anatomies and contrasts "
+            f"{CONTRASTS_TEXT[study.synthesis.contrasts]}; no patient's mask was used."]
 
 
 def _curves(run: RunFolder) -> list[Curve]:

@@ -61,6 +61,8 @@ def test_the_report_states_the_epsilon_of_each_site(finished: tuple[RunFolder, d
     page = (run.audit / "report.html").read_text()
     assert "neighbour" in page
     assert "no guarantee" not in page
+    assert "losses of public images alone" in page
+    assert "6 volumes were made" in page
 
 
 def test_what_left_is_what_was_reserved(finished: tuple[RunFolder, dict[str, Any]]) -> None:
