@@ -32,18 +32,21 @@ _TRAINING: Final = {"images": "synthetic images from", "set": "trained on", "seg
                     "augmentation": "augmentation"}
 _DIFFERENCES: Final = {f"difference, {region}": f"− real, {region}" for region in _REGIONS}
 _DICE: Final = {region: f"Dice, {region}" for region in _REGIONS}
+_SEEDS: Final = {"seeds": "seeds", "between seeds": "SD between seeds"}
 
 
 def _utility(result: str) -> dict[str, Layout]:
     """The tables of the augmentation table, quick or whole."""
-    mean_sd = "Mean/SD over the test subjects of the study's sites; differences with paired 95 % intervals"
+    mean_sd = ("Mean/SD over the test subjects of the study's sites; differences with paired 95 % intervals over them; "
+               "SD between seeds is of the mean of the regions")
     return {
-        f"{result}_sets": Layout(result, ("sets", Rows(), Columns({**_TRAINING, **_DICE, **_DIFFERENCES})), mean_sd),
+        f"{result}_sets": Layout(result, ("sets", Rows(), Columns(
+            {**_TRAINING, **_SEEDS, **_DICE, **_DIFFERENCES})), mean_sd),
         f"{result}_distances": Layout(result, ("distances", Rows(), Columns(
             {**_TRAINING, **{region: f"HD95, {region}, mm" for region in _REGIONS}})),
             "Median (mean); a region of which nothing was found counts 373 mm"),
         f"{result}_images": Layout(result, ("images", Rows(), Columns(
-            {"images": "synthetic images from", **_DICE, **_DIFFERENCES})),
+            {"images": "synthetic images from", **_SEEDS, **_DICE, **_DIFFERENCES})),
             f"SegResNet, usual augmentation, trained on synthetic only. {mean_sd}"),
         f"{result}_sites": Layout(result, ("sites", Rows(), Columns(
             {"site": "site", "n": "n", "set": "trained on", **_DICE})),

@@ -60,6 +60,14 @@ class Table:
         there = values[self.ours & ~np.isnan(values)]
         return f"{there.mean():.2f}/{there.std(ddof=1):.2f}" if len(there) > 1 else ABSENT
 
+    def between_seeds(self, row: Cell) -> float | str:
+        """Standard deviation, over the row's segmenters, of the mean of the regions; `ABSENT` of one segmenter.
+
+        What intervals over test subjects do not hold: how far another training would have come out.
+        """
+        means = [np.mean([np.nanmean(one.dice[region][self.ours]) for region in REGIONS]) for one in self.rows[row]]
+        return float(np.std(means, ddof=1)) if len(means) > 1 else ABSENT
+
     def middle(self, values: np.ndarray) -> str:
         """Median and mean millimetres: a region that was not found at all moves the mean alone."""
         there = values[self.ours & ~np.isnan(values)]
@@ -102,7 +110,7 @@ def _dice_row(table: Table, row: Cell) -> dict[str, Any]:
     for region in REGIONS:
         cells[f"difference, {region}"] = ABSENT if reference not in table.rows or reference == row else table.interval(
             difference, table.values(row, region), table.values(reference, region))
-    return title_of(row) | {"seeds": len(table.rows[row])} | cells
+    return title_of(row) | {"seeds": len(table.rows[row]), "between seeds": table.between_seeds(row)} | cells
 
 
 def _distance_row(table: Table, row: Cell) -> dict[str, Any]:

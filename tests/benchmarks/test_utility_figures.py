@@ -52,6 +52,13 @@ def test_scores_are_of_the_studys_sites_and_the_mean_of_seeds() -> None:
     only = next(row for row in figures["sets"] if row["set"] == "synthetic only" and row["images"] == RELEASE)
     assert only["difference, core"]["estimate"] == pytest.approx(-0.01)
     assert (only["difference, core"]["n"], only["seeds"]) == (12, 2)
+    assert only["between seeds"] == pytest.approx(0.002 / np.sqrt(2))
+
+
+def test_one_segmenter_says_nothing_of_another_seed() -> None:
+    everything = table()
+    everything.rows = {row: scores[:1] for row, scores in everything.rows.items()}
+    assert {row["between seeds"] for row in figures_of(everything, SITES, None)["sets"]} == {ABSENT}
 
 
 def test_the_hospital_that_took_no_part_has_rows_of_its_own() -> None:
