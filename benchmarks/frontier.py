@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="the same cells in short training, one segmenter each")
     parser.add_argument("--cells", nargs="+", default=[], metavar="WORD",
                         help="only cells whose file names hold one of these, beside those that are kept")
+    parser.add_argument("--seeds", type=int, help="segmenters of each of these cells; default 3, quick 1")
     parser.add_argument("--minutes", type=float, help="begin no further cell after so many; what there is is told")
     return run_benchmark(parser, measure)
 
@@ -47,6 +49,7 @@ def measure(arguments: argparse.Namespace) -> int:
     torch.set_num_threads(1)  # seconds are one core's
     quick = arguments.quick
     sizes = QUICK if quick else WHOLE
+    sizes = replace(sizes, seeds=arguments.seeds or sizes.seeds)
     plan = plan_cells(sizes)
     bench = Bench(sizes, arguments.folder or Path("runs") / ("frontier-quick" if quick else "frontier"))
     found = measure_all(bench, plan, arguments.cells, arguments.minutes)
@@ -65,11 +68,12 @@ def tell(bench: Bench, found: Measured, planned: int, name: str, results: Path =
         raise InputError("--cells: no real-only row is there, which the others are compared with; add 'real'")
     owners = np.array([site for site, subjects in bench.tests.items() for _ in subjects])
     figures, sizes = figures_of(found, owners), bench.sizes
+    most = max(len(measured["segmenters"]) for measured in found.values())
     write_result(name, figures, {
         "sites": len(bench.tests), "test": len(owners), "holdout": len(bench.tests) * sizes.holdout,
         "released": sizes.volumes, "rounds": sizes.rounds, "generator steps a round": sizes.local_steps,
         "steps of the empirical mode": sizes.empirical_steps,
-        "segmenter steps": sizes.segmenter_steps, "seeds": sizes.seeds, "cells": len(found), "cells planned": planned},
+        "segmenter steps": sizes.segmenter_steps, "seeds at most": most, "cells": len(found), "cells planned": planned},
         simulated=True, folder=results, module="frontier")
     draw(figures["worth"], pictures / f"{name}.png")
     talk = Talk()

@@ -68,32 +68,46 @@ class Bench:
     talk: Talk = field(default_factory=Talk)
 
     def kept(self, cell: Cell) -> dict[str, Any] | None:
-        """What was measured of a cell in an earlier run of the same settings."""
+        """What was measured of a cell in an earlier run of the same settings, however many segmenters it has."""
         path = self._path(cell)
         found = read_json(path) if path.exists() else {}
         return found["measured"] if found.get("setting") == self._setting(cell) else None
 
     def measure(self, cell: Cell) -> dict[str, Any]:
-        """A cell's figures, kept or taken now: Dice by region and test subject, realism, attacks, ε, seconds, MiB."""
-        if (kept := self.kept(cell)) is not None:
-            return kept
-        learned, mib = self._learned(cell)
+        """A cell's figures: of each segmenter, Dice by region and test subject; realism, attacks, ε, seconds, MiB.
+
+        They are kept, or taken now; a kept cell that has fewer segmenters than are wanted gets those that it lacks.
+        """
+        known = self.kept(cell)
+        if known is not None and len(known["segmenters"]) >= self.sizes.seeds:
+            return known
+        if known is not None and (not cell.learns or self._trained(cell).exists()):
+            learned = Learned.load(self._trained(cell)) if cell.learns else begun(cell, self.sizes)
+        else:
+            known, (learned, mib) = None, self._learned(cell)
         with self.talk.stage(f"Measuring: {cell.name}") as advance:
             release = self._release(cell, learned)
-            measured = {"dice": self._dice(release, lambda share: advance(share, "")), **self._images(release),
-                        "attacks": self._attacks(cell, learned, release), "spent": learned.spent,
-                        "noise": learned.noise, "seconds": learned.seconds, "mib": mib}
+            measured = known or {**self._images(release), "attacks": self._attacks(cell, learned, release),
+                                 "spent": learned.spent, "noise": learned.noise, "seconds": learned.seconds,
+                                 "mib": mib, "segmenters": []}
+            seeds = range(len(measured["segmenters"]), self.sizes.seeds)
+            for seed in seeds:
+                measured["segmenters"].append(self._dice(release, seed, lambda share: advance(share, "")))
         write_json(self._path(cell), {"setting": self._setting(cell), "measured": measured})
         return measured
+
+    def _trained(self, cell: Cell) -> Path:
+        return self.folder / "trained" / cell.name
 
     def _path(self, cell: Cell) -> Path:
         return self.folder / "cells" / f"{cell.name}.json"
 
     def _setting(self, cell: Cell) -> dict[str, Any]:
-        """Whatever the figures depend on, but the code."""
+        """Whatever a segmenter's figures depend on, but the code."""
         study = study_of(cell, self.sizes)
         start = public_start_file(study.network)
         sizes = asdict(self.sizes) | {"patients": cell.patients}
+        del sizes["seeds"]
         return {**cell.words, **sizes, "study": study.hash, "simulator": SIMULATOR_VERSION,
                 "start": hashlib.sha256(start.read_bytes()).hexdigest() if start.exists() else "none"}
 
@@ -101,7 +115,7 @@ class Bench:
         """In a process of its own, so that its memory is the training's."""
         if not cell.learns:
             return begun(cell, self.sizes), None
-        folder = self.folder / "trained" / cell.name
+        folder = self._trained(cell)
         shutil.rmtree(folder, ignore_errors=True)  # a ledger of a training that was stopped has spent already
         folder.mkdir(parents=True)
         cost = cost_of(prepare, cell, self.sizes, self.folder, folder)
@@ -158,18 +172,16 @@ class Bench:
                                        for labels in self.anatomies])
         return rendered(study_of(cell, self.sizes), learned, self.anatomies)
 
-    def _dice(self, release: Sequence[Subject], on_share: Callable[[float], None]) -> dict[str, list[float | None]]:
-        """By region, a test subject's mean over seeds; None where it lacks the region."""
-        steps, found = self.sizes.segmenter_steps, []
+    def _dice(self, release: Sequence[Subject], seed: int,
+              on_share: Callable[[float], None]) -> dict[str, list[float | None]]:
+        """Of one segmenter: by region, each test subject's; None where it lacks the region."""
+        steps, grid = self.sizes.segmenter_steps, self._study.grid
         precision = choose_precision(self._study.training.precision)
-        for seed in range(self.sizes.seeds):
-            network = train_segmenter(
-                "segresnet", phase_batches(TRAINING_SETS["real"][0], release, [], seed), Stage(steps),
-                self._study.training.augmentation, self._study.grid, precision, seed,
-                lambda step, seed=seed: on_share((seed + step / steps) / self.sizes.seeds))  # type: ignore[misc]
-            found.append(score_subjects(network, pooled(self.tests), self._study.grid, precision, distances=False).dice)
-        return {region: [None if np.isnan(value) else float(value)
-                         for value in np.mean([one[region] for one in found], axis=0)] for region in REGIONS}
+        network = train_segmenter("segresnet", phase_batches(TRAINING_SETS["real"][0], release, [], seed), Stage(steps),
+                                  self._study.training.augmentation, grid, precision, seed,
+                                  lambda step: on_share(step / steps))
+        found = score_subjects(network, pooled(self.tests), grid, precision, distances=False).dice
+        return {region: [None if np.isnan(value) else float(value) for value in found[region]] for region in REGIONS}
 
     def _images(self, release: Sequence[Subject]) -> dict[str, Any]:
         """Realism and contrast error beside each site's test subjects; sites in turns, as many as volumes."""

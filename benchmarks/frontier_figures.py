@@ -46,10 +46,17 @@ def figures_of(found: Measured, owners: np.ndarray) -> dict[str, Any]:
 
 
 def dice_of(measured: Mapping[str, Any], region: str | None = None) -> np.ndarray:
-    """(n,) of the test subjects: of a region, nan where it is lacking, or the mean over the regions that there are."""
+    """(n,) of the test subjects, means over segmenters: of a region, nan where it is lacking, or the mean over the
+    regions that there are."""
     regions = [region] if region else list(REGIONS)
-    values = np.array([measured["dice"][name] for name in regions], float)
+    values = np.array([[one[name] for name in regions] for one in measured["segmenters"]], float).mean(axis=0)
     return np.nanmean(values, axis=0) if region is None else values[0]
+
+
+def between_seeds(measured: Mapping[str, Any]) -> float | str:
+    """Standard deviation over segmenters of their mean Dice; `ABSENT` of one. Intervals over subjects lack it."""
+    means = [dice_of({"segmenters": [one]}).mean() for one in measured["segmenters"]]
+    return float(np.std(means, ddof=1)) if len(means) > 1 else ABSENT
 
 
 def reference(found: Measured, cell: Cell) -> Cell:
@@ -107,7 +114,7 @@ def _met(interval: Mapping[str, Any] | str, wanted: float) -> str:
 def _worth(found: Measured, cell: Cell, owners: np.ndarray) -> dict[str, Any]:
     """Dice by region, and its mean over regions beside real-only, ε = 0 and the gap to the public simulator."""
     own, real = found[cell], found[reference(found, cell)]
-    row: dict[str, Any] = dict(cell.words)
+    row: dict[str, Any] = {**cell.words, "seeds": len(own["segmenters"]), "between seeds": between_seeds(own)}
     for region in REGIONS:
         row[region] = mean_score(dice_of(own, region), owners).as_dict()
         row[f"{region} ÷ real"] = ABSENT if own is real else _share(

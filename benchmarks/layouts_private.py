@@ -15,8 +15,9 @@ def _frontier(result: str) -> dict[str, Layout]:
     mean = "Mean over test subjects (95 % paired bootstrap interval within sites)"
     return {
         f"{result}_dice": Layout(result, ("worth", Rows(), Columns({
-            **_CELL, **{region: f"Dice, {region}" for region in _REGIONS}})),
-            f"SegResNet trained on the cell's images alone. {mean}"),
+            **_CELL, "seeds": "seeds", "between seeds": "SD between seeds",
+            **{region: f"Dice, {region}" for region in _REGIONS}})),
+            f"SegResNet trained on the cell's images alone; SD of the mean of the regions. {mean}"),
         f"{result}_worth": Layout(result, ("worth", Rows(), Columns({
             **_CELL, **{f"{region} ÷ real": f"{region} ÷ real" for region in _REGIONS}, "÷ real": "mean ÷ real",
             "− ε = 0": "mean − ε = 0", "gap closed": "share of the gap closed"})),

@@ -75,15 +75,15 @@ class Bench:
         return found["measured"] if found.get("setting") == self._setting(cell) else None
 
     def measure(self, cell: Cell) -> dict[str, Any]:
-        """A cell's figures, kept or taken now: Dice by region and test subject, texture share by holdout subject,
-        attacks, steps, and the processor seconds of its training and of all."""
+        """A cell's figures, kept or taken now: each segmenter's Dice by region and test subject, texture share by
+        holdout subject, attacks, steps, and the processor seconds of its training and of all."""
         if (kept := self.kept(cell)) is not None:
             return kept
         started = time.process_time()
         weights = None if cell in BASELINES else self._trained(cell)
         trained = time.process_time() - started
         release = self._release(cell, weights)
-        measured = {"dice": self._dice(cell, release), "texture": self._texture(cell, weights),
+        measured = {"segmenters": self._dice(cell, release), "texture": self._texture(cell, weights),
                     "attacks": self._attacks(cell, weights, release), "members": len(pooled(self.members_of(cell))),
                     "steps": self._steps(cell), "seconds": {"training": trained,
                                                             "all": time.process_time() - started}}
@@ -141,16 +141,16 @@ class Bench:
                     for labels, (contrast, noise) in zip(self.anatomies, looks, strict=True)]
         return synthetic_subjects(list(zip(made, self.anatomies, strict=True)))
 
-    def _dice(self, cell: Cell, release: Sequence[Subject]) -> dict[str, list[float | None]]:
-        """By region, a test subject's mean over seeds; None where it lacks the region."""
+    def _dice(self, cell: Cell, release: Sequence[Subject]) -> list[dict[str, list[float | None]]]:
+        """Of each seed's segmenter, by region, each test subject's; None where it lacks the region."""
         found, seeds = [], self.sizes.seeds
         with self.talk.stage(f"Segmenters: {cell.name}") as advance:
             for seed in range(seeds):
                 found.append(train_and_score(
                     self.study, release, pooled(self.tests), self.sizes.steps,
                     lambda share, seed=seed: advance((seed + share) / seeds, ""), seed).dice)  # type: ignore[misc]
-        return {region: [None if np.isnan(value) else float(value)
-                         for value in np.mean([one[region] for one in found], axis=0)] for region in REGIONS}
+        return [{region: [None if np.isnan(value) else float(value) for value in one[region]] for region in REGIONS}
+                for one in found]
 
     def _texture(self, cell: Cell, weights: Weights | None) -> list[float]:
         """By holdout subject, given its anatomy and contrast; of a baseline nothing: it is 1 or 0 by definition."""

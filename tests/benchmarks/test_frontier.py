@@ -75,13 +75,25 @@ def test_two_cells_beside_the_baselines_are_measured_kept_and_told(painted: None
     assert [(row["method"], row["epsilon"]) for row in figures["cost"]] == [("summary", "3"), ("adapted", "8")]
     assert all(0 < row["spent"] <= limit for row, limit in zip(figures["cost"], (3, 8), strict=True))
     assert (tmp_path / "frontier.png").stat().st_size > 1000
-    assert all(len(found[cell]["dice"][region]) == 2 * SIZES.tests for cell in PLAN for region in REGIONS)
+    assert all(len(found[cell]["segmenters"][0][region]) == 2 * SIZES.tests for cell in PLAN for region in REGIONS)
     assert [set(found[cell]["attacks"]) for cell in (PLAN[1], PLAN[3], SUMMARY)] == [{"T1"}, {"T1", "T4"}, {"T1", "T4"}]
     betrayed = figures["attacks"][0]["T1"]  # the members themselves, of whom each is its own nearest volume
     assert (betrayed["auc"], betrayed["n_members"]) == (1, 2 * 5)
     real, guessed = found[PLAN[0]]["contrast"]["mean"], found[PLAN[3]]["contrast"]["mean"]
     assert real < 0.02 < guessed  # members have the sites' contrasts, random protocols do not
     assert real < found[SUMMARY]["contrast"]["mean"]
+
+
+def test_a_kept_cell_gets_the_segmenters_it_lacks_on_the_same_release(painted: None, tmp_path: Path) -> None:
+    """Its patients are not touched again: no new noise, and nothing is spent twice."""
+    first = Bench(SIZES, tmp_path).measure(SUMMARY)
+    wider = Bench(replace(SIZES, seeds=2), tmp_path)
+    both = measure_all(wider, PLAN, ["summary"], None)[SUMMARY]
+    assert both["segmenters"][0] == first["segmenters"][0] != both["segmenters"][1]
+    assert {name: both[name] for name in both if name != "segmenters"} == {
+        name: first[name] for name in first if name != "segmenters"}
+    assert measure_all(wider, PLAN, ["nothing"], None) == {SUMMARY: both}
+    assert Bench(SIZES, tmp_path).measure(SUMMARY) == both  # fewer are asked for, none is thrown away
 
 
 def test_sites_spend_in_their_own_ledgers_what_the_plan_says(painted: None, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def measured(level: float, learns: bool = False) -> dict[str, Any]:
     dice = {region: values.tolist() for region in REGIONS}
     dice["core"] = [*values[:-1].tolist(), None]
     found: dict[str, Any] = {
-        "dice": dice, "contrast": FLAT, "realism": dict.fromkeys(("ms_ssim", "ms_ssim_real", "feature"), FLAT),
+        "segmenters": [dice], "contrast": FLAT, "realism": dict.fromkeys(("ms_ssim", "ms_ssim_real", "feature"), FLAT),
         "attacks": {"T1": AUC}, "spent": {}, "noise": None, "seconds": None, "mib": None}
     if learns:
         found |= {"attacks": {"T4": AUC, "T1": AUC}, "spent": {"north": 2.5, "south": 2.6}, "seconds": 3.0, "mib": 9.0}
@@ -46,6 +46,16 @@ def test_shares_are_of_real_only_with_as_many_patients() -> None:
     assert (real["÷ real"], real["gap closed"]) == (ABSENT, ABSENT)
     assert rows["simulator only", "–"]["− ε = 0"] == ABSENT
     assert reference(CELLS, BELOW) == FOUND[100]
+
+
+def test_segmenters_of_a_cell_are_averaged_and_their_spread_is_told() -> None:
+    low, high = (measured(level)["segmenters"][0] for level in (0.5, 0.6))
+    cells = {**CELLS, POOR: measured(0.5, True) | {"segmenters": [low, high]}}
+    rows = {(row["method"], row["patients"]): row for row in figures_of(cells, OWNERS)["worth"]}
+    assert (rows["summary", 25]["seeds"], rows["adapted", 100]["seeds"]) == (2, 1)
+    assert rows["summary", 25]["whole tumour"]["estimate"] == pytest.approx(0.55)
+    assert rows["summary", 25]["between seeds"] == pytest.approx(0.1 / np.sqrt(2))
+    assert rows["adapted", 100]["between seeds"] == ABSENT
 
 
 def test_goals_take_the_best_cell_within_their_epsilon() -> None:

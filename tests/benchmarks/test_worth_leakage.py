@@ -73,7 +73,7 @@ def test_cells_are_measured_once_and_told_beside_the_recipe(run: RunFolder, tmp_
     assert rows[2]["− recipe"] == "–"
     assert rows[3]["T4"]["n_members"] == 6
     assert all(row["mean"]["n"] == 4 for row in rows)
-    assert all(len(found[cell]["dice"][region]) == 4 for cell in plan for region in REGIONS)
+    assert all(len(found[cell]["segmenters"][0][region]) == 4 for cell in plan for region in REGIONS)
     for name in ("worth_leakage", "worth_leakage_cost"):
         assert render(TABLES[name], read_result("worth_leakage", tmp_path)).count("\n| ") == len(plan) + 1
     assert (tmp_path / "worth_leakage.png").stat().st_size > 1000
