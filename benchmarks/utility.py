@@ -4,7 +4,7 @@ Segmenters are trained on real members, on synthetic subjects and on both, and t
 and on a hospital that took no part. Beside the release stand the lookup table, the public simulator, a generator that
 saw no hospital, generators that are bad on purpose, and experiments that separate anatomies from images.
 
-Every segmenter's scores are kept in `<run>/utility`: a run that was stopped goes on where it was.
+Every segmenter's scores are kept in `<run>/utility/<steps>-steps`: a run that was stopped goes on where it was.
 
     python -m benchmarks.utility [RUN] [--quick] [--steps 1000] [--seeds 3] [--cells WORD ...]
 """
@@ -118,7 +118,7 @@ def prepare(run: RunFolder, study: Study, arguments: argparse.Namespace, talk: T
     images = Images(run, study, members, released, count)
     images.require_generators()
     steps = arguments.steps or (QUICK_STEPS if arguments.quick else STEPS)
-    return Bench(study, members, images, tests, originals, steps, run.path / "utility"), away.name
+    return Bench(study, members, images, tests, originals, steps, run.path / "utility" / f"{steps}-steps"), away.name
 
 
 def left_out_site(run: RunFolder, study: Study) -> Site:
