@@ -93,7 +93,7 @@ class Bench:
             seeds = range(len(measured["segmenters"]), self.sizes.seeds)
             for seed in seeds:
                 measured["segmenters"].append(self._dice(release, seed, lambda share: advance(share, "")))
-        write_json(self._path(cell), {"setting": self._setting(cell), "measured": measured})
+                write_json(self._path(cell), {"setting": self._setting(cell), "measured": measured})
         return measured
 
     def _trained(self, cell: Cell) -> Path:
@@ -143,7 +143,7 @@ class Bench:
 
     @cached_property
     def _space(self) -> VoxelSpace:
-        population, rng = random_protocols(), np.random.default_rng(_CALIBRATION)
+        population, rng = random_protocols(simulated=True), np.random.default_rng(_CALIBRATION)
         images = np.stack([paint(labels, population.draw(labels, rng)) for labels in self.anatomies])
         return VoxelSpace.fit(ImageSet(images, np.stack(self.anatomies)))
 

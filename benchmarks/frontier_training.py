@@ -79,7 +79,7 @@ class Learned(NamedTuple):
 
 def begun(cell: Cell, sizes: Sizes) -> Learned:
     """What there is before any patient: the publicly trained generator and public contrasts."""
-    return Learned(weights_of(build_generator(study_of(cell, sizes))), random_protocols(), {}, None)
+    return Learned(weights_of(build_generator(study_of(cell, sizes))), random_protocols(simulated=True), {}, None)
 
 
 def prepare(cell: Cell, sizes: Sizes, patients: Path, folder: Path) -> Callable[[], None]:

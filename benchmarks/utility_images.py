@@ -91,7 +91,7 @@ class Images:
         return {RELEASE: lambda: released, "lookup table": partial(painted, released),
                 "public simulator": lambda: self._publicly(released, self._told()),
                 "simulator-only generator": partial(self._rendered, released, self._public_generator),
-                NOTHING[0]: lambda: self._publicly(released, random_protocols()),
+                NOTHING[0]: lambda: self._publicly(released, random_protocols(simulated=True)),
                 NOTHING[1]: lambda: self._rendered(self._in_random_contrasts(released), self._public_generator),
                 "blurred": partial(blurred, released), "mode-collapsed": partial(collapsed, released),
                 "wrong contrast": partial(wrong_contrast, released),
@@ -106,7 +106,7 @@ class Images:
 
     def _in_random_contrasts(self, subjects: Sequence[Subject]) -> list[Subject]:
         """The same anatomies, to be rendered in the contrasts of random protocols."""
-        population, rng = random_protocols(), np.random.default_rng([self.study.seed, _STREAM])
+        population, rng = random_protocols(simulated=True), np.random.default_rng([self.study.seed, _STREAM])
         return [replace(subject, contrast=population.draw(subject.labels, rng)) for subject in subjects]
 
     def _publicly(self, subjects: Sequence[Subject], population: ContrastPopulation) -> list[Subject]:

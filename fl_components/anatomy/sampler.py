@@ -63,7 +63,7 @@ class AnatomySampler:
             return self._with_tumour(rng, brain, asdict(traits)) if tumour else self._healthy(brain, asdict(traits))
 
     def another_tumour(self, rng: np.random.Generator, drawn: SampledAnatomy) -> SampledAnatomy:
-        """The same brain with a tumour drawn anew, in a third of the time."""
+        """The same brain with a tumour drawn anew, which saves making another brain."""
         with one_blas_thread():
             return self._with_tumour(rng, drawn.healthy, drawn.record["brain"])
 

@@ -85,7 +85,7 @@ class ContrastPopulation:
         return Contrast(mean.astype(np.float32), present)
 
 
-def random_protocols(simulated: bool = True) -> ContrastPopulation:
+def random_protocols(simulated: bool) -> ContrastPopulation:
     """As of hospitals of equal size, each with contrasts of its own around the public mean: nothing of any patient.
 
     A segmenter that learns in many contrasts finds its way in a new one (Billot et al. 2023, SynthSeg,

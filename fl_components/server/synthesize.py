@@ -43,11 +43,10 @@ def synthesize(home: ServerHome, study: Study, pool: Executor, on_volume: Callab
     """Write the study's release.
 
     Anatomies come from the public sampler, contrasts from the sites' summaries or random protocols, as the study says;
-    no real mask is used. In a study that
-    claims an ε, tumours are as large, of the kind and in the place as the sites' noised histograms say. Volume k
-    depends on the study's seed, the summaries and k alone, so a longer release begins with the shorter one (to the
-    byte where processor and number of threads are the same: they order torch's sums). Volumes are written as they are
-    made; one that was interrupted is gone on with.
+    no real mask is used. In a study that claims an ε, tumours are as large, of the kind and in the place as the sites'
+    noised histograms say. Volume k depends on the study's seed, the summaries and k alone, so a longer release begins
+    with the shorter one (to the byte where processor and number of threads are the same: they order torch's sums).
+    Volumes are written as they are made; one that was interrupted is gone on with.
 
     Args:
         home: where the generator and the population are.
