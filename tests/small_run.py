@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 
 import nibabel as nib
@@ -46,16 +47,24 @@ def small_study(**overrides: object) -> dict[str, object]:
     }
 
 
-def write_patient(folder: Path, grid: Grid, rng: np.random.Generator) -> None:
-    """One painted, noisy subject as five NIfTI files, axes LPS."""
-    folder.mkdir(parents=True)
+@cache
+def painted_patient(grid: Grid, seed: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """One painted, noisy subject: images (4, X, Y, Z) int16 and labels. Kept, since most runs have the same."""
+    rng = np.random.default_rng(seed)
     labels = AnatomySampler(grid).sample(rng).labels
     contrast = Contrast(CONTRAST.astype(np.float32), np.ones(6, bool))
     noise = 0.03 * rng.standard_normal((4, *grid.shape))
     images = np.where(labels > 0, np.clip(paint(labels, contrast) + noise, 0.02, None), 0) * 1000
+    return images.astype(np.int16), labels
+
+
+def write_patient(folder: Path, grid: Grid, *seed: int) -> None:
+    """A painted subject as five NIfTI files, axes LPS."""
+    folder.mkdir(parents=True)
+    images, labels = painted_patient(grid, seed)
     affine = grid.affine @ np.diag([-1, -1, 1, 1.0])
     affine[:3, 3] = grid.affine[:3, 3] + grid.spacing_mm * np.array([grid.shape[0] - 1, grid.shape[1] - 1, 0])
-    volumes = dict(zip(("t1", "t1ce", "t2", "flair"), images.astype(np.int16), strict=True), seg=BRATS[labels])
+    volumes = dict(zip(("t1", "t1ce", "t2", "flair"), images, strict=True), seg=BRATS[labels])
     for suffix, volume in volumes.items():
         image = nib.Nifti1Image(np.ascontiguousarray(volume[::-1, ::-1]), affine)
         image.header.set_xyzt_units("mm")
@@ -72,7 +81,7 @@ def write_run(path: Path, subjects: int = 15, **overrides: object) -> RunFolder:
         folder = run.site_folder(name)
         folder.mkdir(parents=True)
         for k in range(subjects):
-            write_patient(folder / "data" / f"{name}_{k:03d}", study.grid, np.random.default_rng([index, k]))
+            write_patient(folder / "data" / f"{name}_{k:03d}", study.grid, index, k)
         run.site_file(name).write_text(tomli_w.dumps({
             "name": name, "study": "../../study.toml", "state": "state",
             "data": {"root": "data", "dialect": "brats2020", "simulated": True, "split_seed": index},
