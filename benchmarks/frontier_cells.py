@@ -81,10 +81,13 @@ class Bench:
         known = self.kept(cell)
         if known is not None and len(known["segmenters"]) >= self.sizes.seeds:
             return known
-        if known is not None and (not cell.learns or self._trained(cell).exists()):
-            learned = Learned.load(self._trained(cell)) if cell.learns else begun(cell, self.sizes)
+        trained = known is not None or (cell.random and self.kept(cell.trained) is not None)
+        if trained and (not cell.learns or self._trained(cell).exists()):
+            learned, mib = Learned.load(self._trained(cell)) if cell.learns else begun(cell, self.sizes), None
         else:
             known, (learned, mib) = None, self._learned(cell)
+        if cell.random:
+            learned = learned._replace(population=random_protocols(simulated=True))
         with self.talk.stage(f"Measuring: {cell.name}") as advance:
             release = self._release(cell, learned)
             measured = known or {**self._images(release), "attacks": self._attacks(cell, learned, release),
@@ -97,7 +100,7 @@ class Bench:
         return measured
 
     def _trained(self, cell: Cell) -> Path:
-        return self.folder / "trained" / cell.name
+        return self.folder / "trained" / cell.trained.name
 
     def _path(self, cell: Cell) -> Path:
         return self.folder / "cells" / f"{cell.name}.json"

@@ -41,7 +41,7 @@ def figures_of(found: Measured, owners: np.ndarray) -> dict[str, Any]:
     return {"worth": [_worth(found, cell, owners) for cell in found],
             "images": [_images(cell, found[cell]) for cell in found],
             "attacks": [_attacks(cell, found[cell]) for cell in found],
-            "cost": [_cost(cell, found[cell]) for cell in found if cell.learns],
+            "cost": [_cost(cell, found[cell]) for cell in found if cell.learns and not cell.random],
             "goals": goals_of(found, owners)}
 
 
@@ -86,13 +86,13 @@ def goals_of(found: Measured, owners: np.ndarray) -> list[dict[str, Any]]:
                      "figure": shares, "met": _met(shares, share)})
         if free is not None:
             more = difference(ours, dice_of(found[free]), owners).as_dict()
-            rows.append({"goal": f"ε ≤ {epsilon:g}: better than the best at ε ≤ {LITTLE:g}, {free.method}",
+            rows.append({"goal": f"ε ≤ {epsilon:g}: better than the best at ε ≤ {LITTLE:g}, {free.called}",
                          "best": _called(best), "figure": more, "met": _met(more, 0.0)})
     return rows
 
 
 def _called(cell: Cell) -> str:
-    return f"{cell.method}, ε = {cell.epsilon:g}"
+    return f"{cell.called}, ε = {cell.epsilon:g}"
 
 
 def _share(ours: np.ndarray, whole: np.ndarray, owners: np.ndarray) -> dict[str, Any] | str:

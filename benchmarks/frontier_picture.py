@@ -16,7 +16,8 @@ from fl_components.vocabulary import REGIONS
 FOLDER: Final = Path(__file__).parent.parent / "docs" / "images"
 _ACROSS: Final = ("0", f"{LITTLE:g}", "1", "3", "8", "∞")
 _MARKS: Final = {GENERATOR: ("black", "s"), "summary": ("#1f77b4", "o"), "adapted": ("#2ca02c", "^"),
-                 "all": ("#d62728", "D"), "scratch": ("#9467bd", "v")}
+                 "all": ("#d62728", "D"), "scratch": ("#9467bd", "v"), "adapted, random protocols": ("#98df8a", "^"),
+                 "all, random protocols": ("#ff9896", "D"), "scratch, random protocols": ("#c5b0d5", "v")}
 _LINES: Final = {LOOKUP: ("#7f7f7f", ":"), SIMULATOR: ("#7f7f7f", "--")}
 _WIDTH: Final = 0.09
 

@@ -78,22 +78,35 @@ class Cell:
         method: what of the patients goes in.
         epsilon: over the whole study; 0 if nothing of them does, infinite if nothing is protected.
         patients: members a site; 0 if none is used.
+        random: whether a learned generator paints the contrasts of random protocols and not those that it was told
+            (`[synthesis] contrasts`). Baselines that know no patient do so in any case.
     """
 
     method: Method
     epsilon: float
     patients: int
+    random: bool = False
 
     @property
     def name(self) -> str:
         """Of its file."""
-        words = [self.method, "inf" if math.isinf(self.epsilon) else f"{self.epsilon:g}", str(self.patients)]
+        words = [self.called, "inf" if math.isinf(self.epsilon) else f"{self.epsilon:g}", str(self.patients)]
         return "__".join(re.sub(r"[^a-z0-9]+", "-", word.lower()) for word in words)
+
+    @property
+    def called(self) -> str:
+        """Its method, as tables have it."""
+        return f"{self.method}, random protocols" if self.random else self.method
+
+    @property
+    def trained(self) -> Cell:
+        """The cell with the same training, in the contrasts that were told."""
+        return replace(self, random=False)
 
     @property
     def words(self) -> dict[str, Any]:
         """What stands before its figures; JSON knows no infinity."""
-        return {"method": self.method, "epsilon": "∞" if math.isinf(self.epsilon) else f"{self.epsilon:g}",
+        return {"method": self.called, "epsilon": "∞" if math.isinf(self.epsilon) else f"{self.epsilon:g}",
                 "patients": self.patients or "–"}
 
     @property
@@ -108,11 +121,13 @@ def baselines(sizes: Sizes) -> list[Cell]:
 
 
 def plan_cells(sizes: Sizes) -> list[Cell]:
-    """Nineteen cells after the baselines; the middle number of patients first, which has every method."""
+    """Twenty-four cells after the baselines; the middle number of patients first, which has every method."""
     few, usual, many = sizes.patients
     plan = [Cell("summary", epsilon, usual) for epsilon in (1.0, 3.0, 8.0, math.inf, LITTLE)]
     plan += [Cell("adapted", epsilon, usual) for epsilon in (3.0, 8.0, 1.0, math.inf, LITTLE)]
     plan += [Cell(method, epsilon, usual) for method in ("all", "scratch") for epsilon in (8.0, math.inf)]
+    plan += [Cell("adapted", epsilon, usual, random=True) for epsilon in (3.0, 8.0, math.inf)]
+    plan += [Cell(method, math.inf, usual, random=True) for method in ("all", "scratch")]
     plan += [Cell("summary", 3.0, few), Cell("adapted", 8.0, few), Cell("summary", 3.0, many)]
     return [*baselines(sizes), *plan, Cell("adapted", 3.0, many), Cell("all", 8.0, many)]
 

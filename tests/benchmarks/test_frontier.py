@@ -15,7 +15,7 @@ from benchmarks import frontier_cells, frontier_study
 from benchmarks.alone import Cost
 from benchmarks.frontier import tell
 from benchmarks.frontier_cells import Bench, contrast_error
-from benchmarks.frontier_study import NOTHING, REAL, Cell, Sizes, study_of
+from benchmarks.frontier_study import GENERATOR, NOTHING, REAL, Cell, Sizes, study_of
 from benchmarks.frontier_training import LEAST_NOISE, Learned, learn
 from benchmarks.kept_cells import measure_all
 from benchmarks.results import read_result
@@ -94,6 +94,16 @@ def test_a_kept_cell_gets_the_segmenters_it_lacks_on_the_same_release(painted: N
         name: first[name] for name in first if name != "segmenters"}
     assert measure_all(wider, PLAN, ["nothing"], None) == {SUMMARY: both}
     assert Bench(SIZES, tmp_path).measure(SUMMARY) == both  # fewer are asked for, none is thrown away
+
+
+def test_in_random_protocols_a_cell_is_the_same_training_in_other_contrasts(painted: None, tmp_path: Path) -> None:
+    bench = Bench(SIZES, tmp_path)
+    told, free = bench.measure(SUMMARY), bench.measure(Cell(GENERATOR, 0.0, 0))
+    before = sorted((path, path.read_bytes()) for path in (tmp_path / "trained").rglob("*") if path.is_file())
+    widely = bench.measure(replace(SUMMARY, random=True))
+    assert sorted((path, path.read_bytes()) for path in (tmp_path / "trained").rglob("*") if path.is_file()) == before
+    assert widely["segmenters"] == free["segmenters"] != told["segmenters"]  # of a generator that is the public one
+    assert widely["spent"] == told["spent"]
 
 
 def test_sites_spend_in_their_own_ledgers_what_the_plan_says(painted: None, tmp_path: Path) -> None:
