@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,6 +37,18 @@ def test_help_shows_an_example(command: list[str]) -> None:
     result = call(*command, "--help")
     assert result.exit_code == 0
     assert f"Example: fedsynth {' '.join(command)}" in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize(("told", "found"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")])
+def test_waiting_threads_sleep_unless_told_otherwise(told: dict[str, str], found: str) -> None:
+    """What is set after torch is imported comes too late."""
+    code = ("import atexit, os, sys, jobs.cli; assert 'torch' not in sys.modules; "
+            "atexit.register(lambda: print(os.environ['OMP_WAIT_POLICY'])); sys.argv = ['fedsynth', '--help']; "
+            "jobs.cli.main()")
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment | told, capture_output=True, text=True,
+                          check=True)
+    assert done.stdout.splitlines()[-1] == found
 
 
 def test_every_verdict_has_an_exit_code() -> None:
