@@ -76,13 +76,14 @@ class Bench:
     def measure(self, cell: Cell) -> dict[str, Any]:
         """A cell's figures: of each segmenter, Dice by region and test subject; realism, attacks, ε, seconds, MiB.
 
-        They are kept, or taken now; a kept cell that has fewer segmenters than are wanted gets those that it lacks.
+        They are kept, or taken now; a kept cell that has fewer segmenters than are wanted gets those that it lacks. A
+        cell in random protocols takes the training of the kept cell that has the same: no patient is touched again.
         """
         known = self.kept(cell)
         if known is not None and len(known["segmenters"]) >= self.sizes.seeds:
             return known
-        trained = known is not None or (cell.random and self.kept(cell.trained) is not None)
-        if trained and (not cell.learns or self._trained(cell).exists()):
+        at_hand = known is not None or (cell.random and self.kept(cell.trained) is not None)
+        if at_hand and (not cell.learns or self._trained(cell).exists()):
             learned, mib = Learned.load(self._trained(cell)) if cell.learns else begun(cell, self.sizes), None
         else:
             known, (learned, mib) = None, self._learned(cell)
