@@ -287,9 +287,10 @@ def _folder(path: Path) -> Any:  # noqa: ANN401 - imported late
 
 def main() -> None:
     """Entry point of `fedsynth`."""
-    # Before torch is imported: threads that wait for one another sleep, and do not spin. Where other programs use the
-    # cores too, a volume took 5.6 s spinning and .5 s asleep.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Before torch is imported: threads that wait for one another spin for a moment and then sleep (GNU OpenMP). Where
+    # other programs use the cores too, they would hold up one another; asleep at once, they are slow on idle cores.
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "50000")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a simulation is cleared away
     try:
         app()
