@@ -46,7 +46,8 @@ def test_waiting_threads_soon_sleep_unless_told_otherwise(told: dict[str, str], 
     code = ("import atexit, os, sys, jobs.cli; assert 'torch' not in sys.modules; "
             "atexit.register(lambda: print(os.environ.get('GOMP_SPINCOUNT'))); sys.argv = ['fedsynth', '--help']; "
             "jobs.cli.main()")
-    environment = {name: value for name, value in os.environ.items() if name not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
+    ours = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+    environment = {name: value for name, value in os.environ.items() if name not in ours}
     done = subprocess.run([sys.executable, "-c", code], env=environment | told, capture_output=True, text=True,
                           check=True)
     assert done.stdout.splitlines()[-1] == found
