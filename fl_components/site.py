@@ -84,7 +84,7 @@ class EgressPolicy(Settings):
 
 
 class ComputeSettings(Settings):
-    """The site's thread budget."""
+    """The site's thread budget: torch's, numpy's and scikit-learn's threads of a job."""
 
     threads: Count = 1
 

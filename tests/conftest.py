@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Final
 
 import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # of numpy and what tests start, too: tests run side by side
+
 import torch
 from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))  # for small_run
 
-torch.set_num_threads(1)  # tests run side by side
+torch.set_num_threads(1)
 settings.register_profile("fedsynth", deadline=None)  # how long an example takes says how busy the machine is
 settings.load_profile("fedsynth")
 

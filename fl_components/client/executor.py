@@ -14,6 +14,7 @@ from nvflare.apis.fl_context import FLContext
 from nvflare.apis.shareable import Shareable, make_reply
 from nvflare.apis.signal import Signal
 from nvflare.app_common.app_constant import AppConstants
+from threadpoolctl import threadpool_limits
 
 from fl_components.client.heartbeat import Heartbeat
 from fl_components.client.open_site import OpenSite, open_site
@@ -74,8 +75,9 @@ class SiteExecutor(Executor):
         round_number = int(shareable.get_header(AppConstants.CURRENT_ROUND, 0))
         try:
             guard.require_allowed(task_name, job=fl_ctx.get_job_id(), round_number=round_number)
-            fields = self.answer(task_name, round_number, from_shareable(shareable).data, opened, heartbeat,
-                                 abort_signal)
+            with threadpool_limits(opened.site.compute.threads):  # numpy's and scikit-learn's, beside torch's
+                fields = self.answer(task_name, round_number, from_shareable(shareable).data, opened, heartbeat,
+                                     abort_signal)
             passed = guard.release(task_name, fields, job=fl_ctx.get_job_id(), round_number=round_number,
                                    masking=self.masking())
         except TaskAborted:

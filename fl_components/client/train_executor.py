@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from nvflare.apis.signal import Signal
@@ -11,7 +12,6 @@ from nvflare.apis.signal import Signal
 from fl_components.client.executor import scalar, stop_if
 from fl_components.client.heartbeat import Heartbeat
 from fl_components.client.open_site import OpenSite
-from fl_components.client.private_rounds import PrivateRounds
 from fl_components.client.received import require_plausible
 from fl_components.client.training_seed import training_seed
 from fl_components.client.update_executor import UpdateExecutor, agreed_length
@@ -21,6 +21,9 @@ from fl_components.cohort.subject import Subject
 from fl_components.guard.secure_sum import weights_among
 from fl_components.training.local import LocalTrainer
 from fl_components.training.states import keep_only, training_folder
+
+if TYPE_CHECKING:
+    from fl_components.client.private_rounds import PrivateRounds
 
 
 class TrainExecutor(UpdateExecutor):
@@ -71,6 +74,8 @@ class TrainExecutor(UpdateExecutor):
 
     def _private_rounds(self, opened: OpenSite) -> PrivateRounds:
         if self._private is None:
+            from fl_components.client.private_rounds import PrivateRounds  # Opacus, for private studies alone
+
             self._private = PrivateRounds(opened, self.training)
         return self._private
 

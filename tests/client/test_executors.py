@@ -15,6 +15,7 @@ from nvflare.apis.shareable import Shareable
 from nvflare.apis.signal import Signal
 from site_context import JobContext
 from small_run import CONTRAST, prepare_run, write_run
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from fl_components.client.audit_executor import AuditExecutor
 from fl_components.client.generator_errors import painting_error
@@ -70,6 +71,21 @@ def test_an_update_longer_than_agreed_is_scaled_to_the_bound(run: RunFolder, mon
     for name in weights:
         np.testing.assert_allclose(short[name], plain[name] * factor, rtol=1e-3, atol=1e-9)
     assert update_refusal(tight, "east", short) is None
+
+
+def test_numpy_and_scikit_learn_take_no_more_threads_than_the_site_gives(
+        run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[int] = []
+
+    def look(*_: object) -> dict[str, np.ndarray]:
+        found.extend(pool["num_threads"] for pool in threadpool_info())
+        return {}
+
+    monkeypatch.setattr(TrainExecutor, "answer", look)
+    with threadpool_limits(2):
+        assert max(pool["num_threads"] for pool in threadpool_info()) == 2
+        ask(run, TrainExecutor(run.study().hash, TRAINING), "train", {"x": np.zeros(1)}, monkeypatch)
+    assert set(found) == {next(iter(run.sites(run.study()))).compute.threads} == {1}
 
 
 @pytest.mark.parametrize("task", ["audit", "export", ""])

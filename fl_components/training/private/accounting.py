@@ -24,8 +24,6 @@ from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
-from opacus.accountants import PRVAccountant
-from opacus.accountants.analysis import rdp as opacus_rdp
 from scipy.optimize import brentq
 
 from privacy_eval.errors import InputError
@@ -166,6 +164,8 @@ def replacement_epsilon(events: Sequence[Event], delta: float) -> float:
 
 def prv_epsilon(events: Sequence[Event], delta: float) -> float:
     """Opacus' PRV accountant's upper bound for the noised sums, and audits' answers added: tighter than RDP."""
+    from opacus.accountants import PRVAccountant  # a second of processor, for private studies alone; so below
+
     accountant = PRVAccountant()
     accountant.history = [(one.noise, one.rate, one.steps) for one in events
                           if isinstance(one, SampledGaussian) and one.steps]
@@ -219,4 +219,6 @@ def _log_delta(rdp: np.ndarray, epsilon: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=4096)
 def _sampled_gaussian_rdp(noise: float, rate: float) -> np.ndarray:
+    from opacus.accountants.analysis import rdp as opacus_rdp
+
     return np.asarray(opacus_rdp.compute_rdp(q=rate, noise_multiplier=noise, steps=1, orders=list(ORDERS)))
