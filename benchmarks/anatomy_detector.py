@@ -19,7 +19,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.hospitals import all_simulated, run_benchmark, run_parser
+from benchmarks.arguments import at_least_one, run_benchmark, run_parser
+from benchmarks.hospitals import all_simulated
 from benchmarks.labeller import site_files
 from benchmarks.results import write_result
 from fl_components.anatomy.measures import MEASURES
@@ -49,8 +50,8 @@ _STREAM: Final = 71
 def main() -> int:
     """The command line."""
     parser = run_parser(__doc__)
-    parser.add_argument("--subjects", type=int, default=30, help="patients a site, and as many others")
-    parser.add_argument("--public", type=int, default=60, help="public anatomies of each kind")
+    parser.add_argument("--subjects", type=at_least_one, default=30, help="patients a site, and as many others")
+    parser.add_argument("--public", type=at_least_one, default=60, help="public anatomies of each kind")
     return run_benchmark(parser, measure)
 
 

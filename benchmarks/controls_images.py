@@ -27,6 +27,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import torch
 
+from benchmarks.arguments import at_least_one
 from benchmarks.central import central_training
 from benchmarks.results import write_result
 from benchmarks.small_hospital import draw_subjects, painted_images, population_of, public_anatomies, small_study
@@ -100,8 +101,8 @@ class Audits(NamedTuple):
 def main() -> int:
     """The command line; 0 if every leaky audit is a LEAK and no clean one."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--steps", type=int, default=Sizes.steps)
+    parser.add_argument("--seeds", type=at_least_one, default=10)
+    parser.add_argument("--steps", type=at_least_one, default=Sizes.steps)
     arguments = parser.parse_args()
     torch.set_num_threads(1)  # seconds are one core's
     sizes, talk = Sizes(steps=arguments.steps), Talk()

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.hospitals import run_benchmark
+from benchmarks.arguments import run_benchmark
 from benchmarks.intervals import interval_of_mean
 from benchmarks.results import write_result
 from fl_components.anatomy.check import problems

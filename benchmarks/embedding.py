@@ -21,7 +21,8 @@ from typing import Any, Final
 import numpy as np
 from scipy import ndimage
 
-from benchmarks.hospitals import all_simulated, load_hospitals, pooled, run_parser
+from benchmarks.arguments import at_least_one, run_parser
+from benchmarks.hospitals import all_simulated, load_hospitals, pooled
 from benchmarks.intervals import interval_of_mean
 from benchmarks.results import write_result
 from fl_components.anatomy.deform import affine_matrix
@@ -73,7 +74,7 @@ DEGRADATIONS: Final = {
 def main() -> int:
     """The command line."""
     parser = run_parser(__doc__)
-    parser.add_argument("--subjects", type=int, help="of each part of each site's split; default: all")
+    parser.add_argument("--subjects", type=at_least_one, help="of each part of each site's split; default: all")
     arguments = parser.parse_args()
     try:
         return identify_all(arguments)

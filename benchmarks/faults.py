@@ -24,6 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from benchmarks.arguments import at_least_one
 from benchmarks.fault_blows import Blow, blows
 from benchmarks.fault_checks import (
     generator_against,
@@ -247,7 +248,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="cases whose name holds one of these")
     parser.add_argument("--env", choices=("poc", "sim"), default="poc")
-    parser.add_argument("--beside", type=int, default=1, help="so many cases at once; each is slower then")
+    parser.add_argument("--beside", type=at_least_one, default=1, help="so many cases at once; each is slower then")
     parser.add_argument("--list", action="store_true", help="name the cases, do nothing")
     arguments = parser.parse_args()
     possible = [case for case in CASES if arguments.env == "poc" or case.in_simulator]

@@ -19,8 +19,9 @@ from typing import Any, Final, NamedTuple
 import tomli_w
 import torch
 
+from benchmarks.arguments import run_parser
 from benchmarks.central import central_training
-from benchmarks.hospitals import all_simulated, load_hospitals, pooled, run_parser
+from benchmarks.hospitals import all_simulated, load_hospitals, pooled
 from benchmarks.results import quartiles, write_result
 from fl_components.cohort.cohort import Cohort
 from fl_components.study import Study

@@ -20,11 +20,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.arguments import at_least_one, run_benchmark
 from benchmarks.frontier_cells import Bench
 from benchmarks.frontier_figures import Measured, figures_of
 from benchmarks.frontier_picture import FOLDER, draw
 from benchmarks.frontier_study import QUICK, REAL, WHOLE, plan_cells
-from benchmarks.hospitals import run_benchmark
 from benchmarks.kept_cells import measure_all
 from benchmarks.results import RESULTS, write_result
 from jobs.output import Talk
@@ -39,7 +39,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="the same cells in short training, one segmenter each")
     parser.add_argument("--cells", nargs="+", default=[], metavar="WORD",
                         help="only cells whose file names hold one of these, beside those that are kept")
-    parser.add_argument("--seeds", type=int, help="segmenters of each of these cells; default 3, quick 1")
+    parser.add_argument("--seeds", type=at_least_one, help="segmenters of each of these cells; default 3, quick 1")
     parser.add_argument("--minutes", type=float, help="begin no further cell after so many; what there is is told")
     return run_benchmark(parser, measure)
 

@@ -26,7 +26,8 @@ import tomli_w
 from nvflare.apis.dxo import DXO, DataKind
 from nvflare.apis.fl_constant import ReturnCode
 
-from benchmarks.hospitals import all_simulated, load_hospitals, run_benchmark, run_parser
+from benchmarks.arguments import at_least_one, run_benchmark, run_parser
+from benchmarks.hospitals import all_simulated, load_hospitals
 from benchmarks.results import quartiles, write_result
 from fl_components.client.received import require_plausible
 from fl_components.guard.declaration import TRAINING_SCALARS, declare
@@ -50,7 +51,7 @@ STEPS: Final = 6
 def main() -> int:
     """The command line."""
     parser = run_parser(__doc__)
-    parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--repeats", type=at_least_one, default=20)
     return run_benchmark(parser, measure)
 
 

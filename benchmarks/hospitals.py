@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 
@@ -13,7 +10,6 @@ from fl_components.cohort.cohort import Cohort
 from fl_components.cohort.split import Part
 from fl_components.cohort.subject import Subject
 from jobs.run_folder import RunFolder
-from privacy_eval.errors import InputError
 
 Hospitals = dict[str, list[Subject]]
 """Subjects by site, in the study's order of sites."""
@@ -43,20 +39,3 @@ def site_masks(hospitals: Hospitals) -> dict[str, np.ndarray]:
 def all_simulated(run: RunFolder) -> bool:
     """Whether no site of the run holds a real person."""
     return all(site.data.simulated for site in run.sites(run.study()))
-
-
-def run_parser(description: str | None) -> argparse.ArgumentParser:
-    """Arguments of a benchmark on a run folder: `run`, by default the demo's."""
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("run", nargs="?", type=lambda text: RunFolder(Path(text)), default="runs/demo",
-                        help="a run folder with prepared cohorts")
-    return parser
-
-
-def run_benchmark(parser: argparse.ArgumentParser, measure: Callable[[argparse.Namespace], int]) -> int:
-    """Parse the command line and measure; what a user can mend is one line and exit code 2."""
-    arguments = parser.parse_args()
-    try:
-        return measure(arguments)
-    except InputError as error:
-        parser.error(str(error))

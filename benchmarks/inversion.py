@@ -36,7 +36,8 @@ import numpy as np
 import torch
 from torch.overrides import TorchFunctionMode
 
-from benchmarks.hospitals import all_simulated, load_hospitals, run_benchmark, run_parser
+from benchmarks.arguments import at_least_one, run_benchmark, run_parser
+from benchmarks.hospitals import all_simulated, load_hospitals
 from benchmarks.intervals import interval_of_mean
 from benchmarks.poison import coarse
 from benchmarks.results import write_result
@@ -76,8 +77,8 @@ class Seen(NamedTuple):
 def main() -> int:
     """The command line."""
     parser = run_parser(__doc__)
-    parser.add_argument("--subjects", type=int, default=12, help="attacked subjects, of the heaviest site")
-    parser.add_argument("--iterations", type=int, default=150)
+    parser.add_argument("--subjects", type=at_least_one, default=12, help="attacked subjects, of the heaviest site")
+    parser.add_argument("--iterations", type=at_least_one, default=150)
     return run_benchmark(parser, measure)
 
 

@@ -20,7 +20,8 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from benchmarks.hospitals import all_simulated, run_benchmark, run_parser
+from benchmarks.arguments import at_least_one, run_benchmark, run_parser
+from benchmarks.hospitals import all_simulated
 from benchmarks.intervals import interval_of_mean
 from benchmarks.results import quartiles, write_result
 from fl_components.cohort.case import Case
@@ -67,7 +68,7 @@ class Patient(NamedTuple):
 def main() -> int:
     """The command line."""
     parser = run_parser(__doc__)
-    parser.add_argument("--subjects", type=int, default=15, help="of each site")
+    parser.add_argument("--subjects", type=at_least_one, default=15, help="of each site")
     parser.add_argument("--real", type=Path, default=Path(__file__).parents[1].parent / "shared/data/tcga-lgg",
                         help="a folder of real cases in the layout of BraTS; skipped if missing")
     return run_benchmark(parser, measure)

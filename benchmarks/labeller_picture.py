@@ -14,7 +14,8 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from benchmarks.hospitals import all_simulated, run_parser
+from benchmarks.arguments import run_parser
+from benchmarks.hospitals import all_simulated
 from benchmarks.labeller import Patient, by_labeller, by_mixture, read_patient, site_files
 from fl_components.cohort.sheet import COLOURS
 from fl_components.durable import replace_durably

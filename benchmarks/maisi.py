@@ -22,6 +22,7 @@ from monai.apps.generation.maisi.networks.diffusion_model_unet_maisi import Diff
 from monai.networks.schedulers import RFlowScheduler
 
 from benchmarks.alone import cost_of
+from benchmarks.arguments import at_least_one
 from benchmarks.results import quartiles, write_result
 from fl_components.contrast import VECTOR_SIZE
 from fl_components.networks.generator import Generator, draw_noise
@@ -94,7 +95,7 @@ def maisi(steps: int) -> Callable[[], object]:
 def main() -> None:
     """Measure and write the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=3, help="of ours; MAISI's is timed once")
+    parser.add_argument("--repeats", type=at_least_one, default=3, help="of ours; MAISI's is timed once")
     arguments = parser.parse_args()
     talk = Talk()
     with talk.stage("Ours"):

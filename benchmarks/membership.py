@@ -28,8 +28,9 @@ from typing import Any, Final
 import numpy as np
 import torch
 
+from benchmarks.arguments import at_least_one, run_parser
 from benchmarks.central import central_training
-from benchmarks.hospitals import Hospitals, all_simulated, load_hospitals, run_parser
+from benchmarks.hospitals import Hospitals, all_simulated, load_hospitals
 from benchmarks.results import write_result
 from fl_components.client.generator_errors import painting_error, reconstruction_error
 from fl_components.cohort.subject import Subject
@@ -65,7 +66,7 @@ Score = Callable[[Sequence[Subject]], np.ndarray]
 def main() -> int:
     """The command line; 0 if the memorising generator was flagged."""
     parser = run_parser(__doc__)
-    parser.add_argument("--steps", type=int, default=1500, help="of the training that is to memorise")
+    parser.add_argument("--steps", type=at_least_one, default=1500, help="of the training that is to memorise")
     arguments = parser.parse_args()
     try:
         return attack_both(arguments)

@@ -14,8 +14,9 @@ import uuid
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from benchmarks.arguments import run_parser
 from benchmarks.federation import copy_run
-from benchmarks.hospitals import all_simulated, run_parser
+from benchmarks.hospitals import all_simulated
 from benchmarks.results import quartiles, write_result
 from fl_components.guard.ledger import Ledger
 from jobs.engine import Heartbeats, Job, JobFailedError

@@ -22,7 +22,8 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from benchmarks.hospitals import Hospitals, all_simulated, load_hospitals, pooled, run_parser
+from benchmarks.arguments import at_least_one, run_parser
+from benchmarks.hospitals import Hospitals, all_simulated, load_hospitals, pooled
 from benchmarks.intervals import interval_of_mean
 from benchmarks.quality import generator_painter
 from benchmarks.results import write_result
@@ -93,10 +94,10 @@ class Outcome(NamedTuple):
 def main() -> int:
     """The command line."""
     parser = run_parser(__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=7, help="local steps of a site and round")
-    parser.add_argument("--members", type=int, default=40, help="at most so many a site train")
-    parser.add_argument("--subjects", type=int, default=10, help="test subjects a site, at most")
+    parser.add_argument("--rounds", type=at_least_one, default=5)
+    parser.add_argument("--steps", type=at_least_one, default=7, help="local steps of a site and round")
+    parser.add_argument("--members", type=at_least_one, default=40, help="at most so many a site train")
+    parser.add_argument("--subjects", type=at_least_one, default=10, help="test subjects a site, at most")
     arguments = parser.parse_args()
     try:
         return measure_all(arguments)

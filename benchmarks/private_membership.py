@@ -19,7 +19,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.hospitals import all_simulated, load_hospitals, run_benchmark
+from benchmarks.arguments import run_benchmark
+from benchmarks.hospitals import all_simulated, load_hospitals
 from benchmarks.membership import attack, t1_score, t4_score
 from benchmarks.results import write_result
 from fl_components.json_file import read_json

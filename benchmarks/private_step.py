@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import torch
 
+from benchmarks.arguments import at_least_one
 from benchmarks.gan_step import random_batch
 from benchmarks.results import quartiles, write_result
 from benchmarks.timing import interleaved
@@ -91,7 +92,7 @@ def private_study(preset: str, patients: int) -> Study:
 def main() -> None:
     """Measure and write the result."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--repeats", type=at_least_one, default=15)
     repeats = parser.parse_args().repeats
     rows = [measure(private_study(preset, PATIENTS), repeats) for preset in PRESETS]
     write_result("private_step", {"rows": rows}, {"repeats": repeats, "patients": PATIENTS})

@@ -22,8 +22,9 @@ from typing import Any, Final
 import numpy as np
 import torch
 
+from benchmarks.arguments import at_least_one, run_parser
 from benchmarks.central import central_training
-from benchmarks.hospitals import all_simulated, load_hospitals, pooled, run_parser, site_masks
+from benchmarks.hospitals import all_simulated, load_hospitals, pooled, site_masks
 from benchmarks.intervals import interval_of_mean
 from benchmarks.results import write_result
 from fl_components.cohort.subject import Subject
@@ -49,8 +50,9 @@ Painter = Callable[[Subject], np.ndarray]
 def main() -> int:
     """The command line."""
     parser = run_parser(__doc__)
-    parser.add_argument("--steps", type=int, help="of each central training; default: the federation's in total")
-    parser.add_argument("--subjects", type=int, help="holdout subjects a site; default: all")
+    parser.add_argument("--steps", type=at_least_one,
+                        help="of each central training; default: the federation's in total")
+    parser.add_argument("--subjects", type=at_least_one, help="holdout subjects a site; default: all")
     arguments = parser.parse_args()
     try:
         return compare_all(arguments)

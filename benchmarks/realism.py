@@ -20,7 +20,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.hospitals import Hospitals, all_simulated, load_hospitals, run_benchmark, run_parser
+from benchmarks.arguments import at_least_one, run_benchmark, run_parser
+from benchmarks.hospitals import Hospitals, all_simulated, load_hospitals
 from benchmarks.realism_picture import draw_profiles, draw_spectra
 from benchmarks.results import write_result
 from benchmarks.simulator_gap import public_subject
@@ -63,8 +64,8 @@ GROUPS: Final = {"profile": PROFILES, "frechet": FRECHETS, "mmd": MMDS, "ms_ssim
 def main() -> int:
     """The command line."""
     parser = run_parser(__doc__)
-    parser.add_argument("--real", type=int, default=40, help="subjects a site, of test and then of holdout")
-    parser.add_argument("--synthetic", type=int, default=60, help="subjects of every generator")
+    parser.add_argument("--real", type=at_least_one, default=40, help="subjects a site, of test and then of holdout")
+    parser.add_argument("--synthetic", type=at_least_one, default=60, help="subjects of every generator")
     return run_benchmark(parser, measure)
 
 

@@ -17,7 +17,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.hospitals import all_simulated, load_hospitals, run_benchmark, run_parser
+from benchmarks.arguments import at_least_one, run_benchmark, run_parser
+from benchmarks.hospitals import all_simulated, load_hospitals
 from benchmarks.labeller import read_patient, site_files
 from benchmarks.results import quartiles, write_result
 from benchmarks.scanned_again import scanned_again
@@ -42,7 +43,7 @@ CONFIDENCE = 0.975
 def main() -> int:
     """The command line."""
     parser = run_parser(__doc__)
-    parser.add_argument("--subjects", type=int, default=40, help="of each site")
+    parser.add_argument("--subjects", type=at_least_one, default=40, help="of each site")
     return run_benchmark(parser, measure)
 
 

@@ -27,7 +27,8 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from benchmarks.hospitals import Hospitals, all_simulated, load_hospitals, pooled, run_benchmark, run_parser, site_masks
+from benchmarks.arguments import at_least_one, run_benchmark, run_parser
+from benchmarks.hospitals import Hospitals, all_simulated, load_hospitals, pooled, site_masks
 from benchmarks.intervals import interval_of, interval_of_mean
 from benchmarks.results import write_result
 from fl_components.anatomy.sampler import AnatomySampler
@@ -52,8 +53,8 @@ HOSPITALS, PUBLIC = "hospitals' members", "public simulator"
 def main() -> int:
     """The command line; 0 if the gap is as wide as required."""
     parser = run_parser(__doc__)
-    parser.add_argument("--steps", type=int, default=1000, help="training steps of each segmenter")
-    parser.add_argument("--seeds", type=int, default=3, help="segmenters trained on each of the two data")
+    parser.add_argument("--steps", type=at_least_one, default=1000, help="training steps of each segmenter")
+    parser.add_argument("--seeds", type=at_least_one, default=3, help="segmenters trained on each of the two data")
     return run_benchmark(parser, measure)
 
 

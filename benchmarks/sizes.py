@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from benchmarks.alone import Cost, cost_of
+from benchmarks.arguments import at_least_one
 from benchmarks.gan_step import random_batch
 from benchmarks.results import quartiles, write_result
 from fl_components.anatomy.sampler import AnatomySampler
@@ -128,7 +129,7 @@ def main() -> None:
     """Measure and write the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--presets", nargs="+", default=list(PRESETS), choices=list(PRESETS))
-    parser.add_argument("--repeats", type=int, default=REPEATS)
+    parser.add_argument("--repeats", type=at_least_one, default=REPEATS)
     arguments = parser.parse_args()
     talk = Talk()
     rows = [row(preset, arguments.repeats, talk) for preset in arguments.presets]

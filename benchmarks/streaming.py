@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.arguments import at_least_one
 from benchmarks.demo_cost import measure
 from benchmarks.results import write_result
 from fl_components.server.release_manifest import release_digest
@@ -63,7 +64,7 @@ def main() -> None:
     """Measure and write the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
-    parser.add_argument("--counts", type=int, nargs="+", default=[50, 500])
+    parser.add_argument("--counts", type=at_least_one, nargs="+", default=[50, 500])
     arguments = parser.parse_args()
     run, talk = RunFolder(arguments.run), Talk()
     with tempfile.TemporaryDirectory() as scratch:

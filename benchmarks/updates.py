@@ -29,7 +29,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import torch
 
-from benchmarks.hospitals import Hospitals, all_simulated, load_hospitals, run_benchmark, run_parser
+from benchmarks.arguments import at_least_one, run_benchmark, run_parser
+from benchmarks.hospitals import Hospitals, all_simulated, load_hospitals
 from benchmarks.poison import coarse
 from benchmarks.results import write_result
 from fl_components.client.generator_errors import painting_error, reconstruction_error
@@ -70,9 +71,9 @@ class Record(NamedTuple):
 def main() -> int:
     """The command line."""
     parser = run_parser(__doc__)
-    parser.add_argument("--members", type=int, default=32, help="at most so many a site, and as many holdout")
-    parser.add_argument("--rounds", type=int, help="the study's unless given")
-    parser.add_argument("--steps", type=int, help="local steps of a round, the study's unless given")
+    parser.add_argument("--members", type=at_least_one, default=32, help="at most so many a site, and as many holdout")
+    parser.add_argument("--rounds", type=at_least_one, help="the study's unless given")
+    parser.add_argument("--steps", type=at_least_one, help="local steps of a round, the study's unless given")
     return run_benchmark(parser, measure)
 
 

@@ -20,7 +20,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.hospitals import all_simulated, load_hospitals, pooled, run_benchmark, run_parser
+from benchmarks.arguments import at_least_one, run_benchmark, run_parser
+from benchmarks.hospitals import all_simulated, load_hospitals, pooled
 from benchmarks.results import write_result
 from benchmarks.utility_cells import Bench, Cell, full_plan, quick_plan
 from benchmarks.utility_figures import Table, figures_of
@@ -57,9 +58,10 @@ def main() -> int:
     """The command line."""
     parser = run_parser(__doc__)
     parser.add_argument("--quick", action="store_true", help="one segmenter, one seed, fewer steps and subjects")
-    parser.add_argument("--steps", type=int, help=f"of every training; default {STEPS}, quick {QUICK_STEPS}")
-    parser.add_argument("--seeds", type=int, help="segmenters a row; default 3, quick 1")
-    parser.add_argument("--count", type=int, help="synthetic subjects of each kind; default: as many as released")
+    parser.add_argument("--steps", type=at_least_one, help=f"of every training; default {STEPS}, quick {QUICK_STEPS}")
+    parser.add_argument("--seeds", type=at_least_one, help="segmenters a row; default 3, quick 1")
+    parser.add_argument("--count", type=at_least_one,
+                        help="synthetic subjects of each kind; default: as many as released")
     parser.add_argument("--cells", nargs="+", default=[], metavar="WORD",
                         help="only segmenters whose file names hold one of these, beside those that are kept")
     parser.add_argument("--minutes", type=float, help="begin no further segmenter after so many; what there is is told")

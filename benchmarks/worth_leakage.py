@@ -23,9 +23,10 @@ from typing import Any, Final
 import numpy as np
 import torch
 
+from benchmarks.arguments import run_benchmark, run_parser
 from benchmarks.frontier_figures import ABSENT, dice_of
 from benchmarks.frontier_picture import FOLDER
-from benchmarks.hospitals import all_simulated, run_benchmark, run_parser
+from benchmarks.hospitals import all_simulated
 from benchmarks.intervals import interval_of_mean
 from benchmarks.kept_cells import measure_all
 from benchmarks.results import RESULTS, write_result

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from pathlib import Path
@@ -17,6 +16,7 @@ from jobs.cli_private import budget_app, plan_command, pretrain_generator
 from jobs.command import Format, Output, Run, run_command
 from jobs.default_command import DEFAULT, GroupWithDefault
 from jobs.environment import AdminKit, Env, Environment, engine_of
+from jobs.threads import let_waiting_threads_sleep
 
 EXIT_CODES: Final = {"NO LEAK FOUND AT THE STATED POWER": 0, "LEAK": 1, "INCONCLUSIVE": 3, "VOID": 4}
 """Of `fedsynth audit` and `fedsynth report`, by verdict; 2 is bad input or a job that failed."""
@@ -287,10 +287,7 @@ def _folder(path: Path) -> Any:  # noqa: ANN401 - imported late
 
 def main() -> None:
     """Entry point of `fedsynth`."""
-    # Before torch is imported: threads that wait for one another spin for a moment and then sleep (GNU OpenMP). Where
-    # other programs use the cores too, they would hold up one another; asleep at once, they are slow on idle cores.
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", "50000")
+    let_waiting_threads_sleep()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a simulation is cleared away
     try:
         app()
