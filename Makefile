@@ -18,7 +18,7 @@ poc: $(VENV)/installed
 	$(VENV)/bin/fedsynth demo $(RUN) --env poc $(if $(SITES),--sites $(SITES)) --rounds $(ROUNDS)
 
 test: $(VENV)/installed lint
-	$(VENV)/bin/python -m pytest -n 2 --dist loadfile
+	$(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # About a quarter of an hour: trainings whose parts are killed, and provisioned federations, each a run of its own.
 federation: $(VENV)/installed

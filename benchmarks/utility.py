@@ -81,9 +81,7 @@ def measure(arguments: argparse.Namespace) -> int:
     scores = train_all(bench, plan, talk, arguments.cells, arguments.minutes)
     name = "_".join(["utility", *(["private"] if study.privacy.private else []), *(["quick"] if quick else [])])
     table = Table(scores, np.array([site for site, subjects in bench.tests.items() for _ in subjects]), elsewhere)
-    evaluation = run.evaluation / "evaluation.json"
-    federated = read_json(evaluation) if evaluation.exists() else None
-    figures = figures_of(table, list(study.sites), federated)
+    figures = figures_of(table, list(study.sites), federated_scores(run, original=not quick, talk=talk))
     figures["goals"] = goals_of(table, {site: len(subjects) for site, subjects in bench.members.items()}, figures)
     write_result(name, figures, {
         "members": len(pooled(bench.members)), "test": len(pooled(bench.tests)), "synthetic": bench.images.count,
@@ -121,6 +119,16 @@ def prepare(run: RunFolder, study: Study, arguments: argparse.Namespace, talk: T
     images.require_generators()
     steps = arguments.steps or (QUICK_STEPS if arguments.quick else STEPS)
     return Bench(study, members, images, tests, originals, steps, run.path / "utility" / f"{steps}-steps"), away.name
+
+
+def federated_scores(run: RunFolder, *, original: bool, talk: Talk) -> dict[str, Any] | None:
+    """What `fedsynth evaluate` wrote, if it scored on the same voxels: the scans' own (`original`), or the grid's."""
+    path = run.evaluation / "evaluation.json"
+    told = read_json(path) if path.exists() else None
+    if told is None or told["settings"]["original_voxels"] == original:
+        return told
+    talk.say(f"{path}: scored on other voxels than this table; its rows are left out (`[evaluation] original_voxels`)")
+    return None
 
 
 def left_out_site(run: RunFolder, study: Study) -> Site:

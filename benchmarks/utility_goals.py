@@ -78,8 +78,10 @@ def _federated(table: Table, figures: Mapping[str, Any]) -> dict[str, Any]:
              and row["segmenter"] == "segresnet" and row["augmentation"] == "usual"]
     if not found or isinstance(found[0]["whole tumour"], str) or _row("real") not in table.rows:
         return {"goal": goal, "figure": ABSENT, "met": NOT_MEASURED}
-    central = np.nanmean(table.values(_row("real"), "whole tumour")[table.ours])
-    gap = float(found[0]["whole tumour"]["estimate"] - central)
+    ours, central = found[0]["whole tumour"], table.values(_row("real"), "whole tumour")[table.ours]
+    if ours["n"] != (n := np.count_nonzero(~np.isnan(central))):
+        return {"goal": goal, "figure": f"of {ours['n']} test subjects, central of {n}", "met": NOT_MEASURED}
+    gap = float(ours["estimate"] - np.nanmean(central))
     return {"goal": goal, "figure": gap, "met": "yes" if abs(gap) <= EQUIVALENT else "no"}
 
 

@@ -22,6 +22,8 @@ settings.load_profile("fedsynth")
 
 ON_DEMAND: Final = ("full", "redteam", "federation")
 """Markers of what takes minutes and has a target of its own in the Makefile; `-m` must name them."""
+LONG: Final = ("jobs", "poc_workspace")
+"""Folders whose tests run whole jobs: they go first, so that at the end no worker waits for the other's."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -30,3 +32,4 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left:
         config.hook.pytest_deselected(items=left)
         items[:] = [item for item in items if item not in left]
+    items.sort(key=lambda item: item.path.parent.name not in LONG)

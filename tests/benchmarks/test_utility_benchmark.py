@@ -7,10 +7,12 @@ from small_run import prepare_run, write_run
 from test_utility_cells import CELL, make_bench
 
 from benchmarks import utility
-from benchmarks.utility import left_out_site, train_all
+from benchmarks.utility import federated_scores, left_out_site, train_all
 from benchmarks.utility_cells import Cell
 from fl_components.cohort.simulate.hospital import SITE_NAMES
+from fl_components.json_file import write_json
 from jobs.output import Talk
+from jobs.run_folder import RunFolder
 from privacy_eval.errors import InputError
 
 
@@ -45,6 +47,19 @@ def test_the_hospital_that_took_no_part_is_none_of_the_studys(tmp_path: Path) ->
     everywhere = study.model_copy(update={"sites": dict.fromkeys(SITE_NAMES, 1.0)})
     with pytest.raises(InputError, match="one is left out"):
         left_out_site(run, everywhere)
+
+
+@pytest.mark.parametrize("original", [True, False])
+def test_federated_scores_of_other_voxels_are_left_out_with_a_word(tmp_path: Path, original: bool,
+                                                                   capsys: pytest.CaptureFixture[str]) -> None:
+    run = RunFolder(tmp_path)
+    assert federated_scores(run, original=original, talk=Talk()) is None
+    told = {"settings": {"original_voxels": True}, "segmenters": []}
+    run.evaluation.mkdir()
+    write_json(run.evaluation / "evaluation.json", told)
+    assert federated_scores(run, original=original, talk=Talk()) == (told if original else None)
+    said = capsys.readouterr()
+    assert ("scored on other voxels" in said.out + said.err) is not original
 
 
 def test_a_release_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,

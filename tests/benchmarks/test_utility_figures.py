@@ -116,6 +116,14 @@ def test_federated_scores_are_what_the_sites_told(gain: float, answer: str) -> N
     assert found[next(goal for goal in found if goal.startswith("federated"))] == answer
 
 
+def test_federated_scores_of_other_test_subjects_are_not_compared() -> None:
+    told = federated(0.105)
+    for one in told["segmenters"]:
+        one["score"]["n"] += 1
+    found = met(goals_of(table(), SIZES, figures_of(table(), SITES, told)))
+    assert found[next(goal for goal in found if goal.startswith("federated"))] == NOT_MEASURED
+
+
 def test_a_region_of_one_subject_is_absent() -> None:
     lonely = table()
     for rows in lonely.rows.values():
