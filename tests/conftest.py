@@ -1,4 +1,4 @@
-"""Shared by all tests: the folder of helpers, quiet threads, and what runs only when it is asked for."""
+"""Shared by all tests: the folder of helpers, quiet threads, what goes first, what runs only when it is asked for."""
 
 from __future__ import annotations
 

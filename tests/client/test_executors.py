@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import errno
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +88,13 @@ def test_numpy_and_scikit_learn_take_no_more_threads_than_the_site_gives(
         assert max(pool["num_threads"] for pool in threadpool_info()) == 2
         ask(run, TrainExecutor(run.study().hash, TRAINING), "train", {"x": np.zeros(1)}, monkeypatch)
     assert set(found) == {next(iter(run.sites(run.study()))).compute.threads} == {1}
+
+
+@pytest.mark.parametrize("module", ["client.train_executor", "client.audit_executor", "server.train_controller"])
+def test_a_job_begins_without_opacus(module: str) -> None:
+    """It takes a second to import, and only private studies need it."""
+    code = f"import sys, fl_components.{module}; sys.exit('opacus' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @pytest.mark.parametrize("task", ["audit", "export", ""])
