@@ -1,7 +1,7 @@
 """Canaries: simulated subjects that a site plants among its members by secret coins, so that a leak shows on nobody.
 
 Canary k of a site follows from the study's seed and the site's name alone, so anyone can make it again and check its
-score; which canaries were trained on stays at the site until the audit (`privacy_eval.attacks.canaries`).
+score; which canaries were trained on stays at the site until the audit (`privacy_eval.attacks.coins`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from fl_components.contrast import Contrast, measure_contrast, paint
 from fl_components.site import Site
 from fl_components.study import Study
 from fl_components.vocabulary import N_TISSUES, SEQUENCES
-from privacy_eval.attacks.canaries import CanaryCoins, require_canary_share, toss_coins
+from privacy_eval.attacks.coins import CanaryCoins, require_canary_share, toss_coins
 from privacy_eval.errors import InputError
 
 _STREAM: Final = 3

@@ -14,7 +14,7 @@ from fl_components.guard.secure_sum import KEY_BYTES, LEAST_SITES
 from fl_components.study import Study
 from fl_components.training.private.blocks import BLOCKS
 from fl_components.vocabulary import N_TISSUES, SEQUENCES
-from privacy_eval.attacks.canaries import SALT_BYTES
+from privacy_eval.attacks.coins import SALT_BYTES
 from privacy_eval.battery import Setting
 from privacy_eval.site.answer import n_counts, scalar_names
 from privacy_eval.site.private import private_names

@@ -19,7 +19,7 @@ from fl_components.server.release import released_images
 from fl_components.server.release_manifest import release_digest
 from fl_components.server.synthesize import public_subjects
 from fl_components.study import Study
-from privacy_eval.attacks.canaries import CanaryCoins, verify_opening
+from privacy_eval.attacks.coins import CanaryCoins, verify_opening
 from privacy_eval.errors import InputError
 
 
