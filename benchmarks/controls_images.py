@@ -35,9 +35,9 @@ from fl_components.client.generator_errors import generator_errors
 from fl_components.client.images_sent import images_of
 from fl_components.cohort.subject import Subject
 from fl_components.networks.build import build_generator
+from fl_components.networks.calibration import render_as_drawn
 from fl_components.networks.embedding import EmbeddingSpace
 from fl_components.networks.precision import choose_precision
-from fl_components.networks.render import render
 from fl_components.networks.weights import Weights, load_weights
 from fl_components.server.population import ContrastPopulation
 from fl_components.study import Study
@@ -158,8 +158,8 @@ def sample_release(study: Study, weights: Weights, population: ContrastPopulatio
     generator = precision.place(load_weights(build_generator(study), weights))
     noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
     anatomies = public_anatomies(study, volumes, rng)
-    return ImageSet(np.stack([render(generator, labels, population.draw(labels, rng), noise, precision)
-                              for labels in anatomies]), anatomies)
+    examples = [(labels, population.draw(labels, rng)) for labels in anatomies]
+    return ImageSet(np.stack(render_as_drawn(generator, examples, [noise] * len(examples), precision)), anatomies)
 
 
 def audited(study: Study, weights: Weights, cohort: Cohort, release: ImageSet, reference: ImageSet,

@@ -32,9 +32,9 @@ from fl_components.evaluation.scores import score_subjects
 from fl_components.evaluation.training_sets import TRAINING_SETS, phase_batches, synthetic_subjects
 from fl_components.json_file import read_json, write_json
 from fl_components.networks.build import build_generator
+from fl_components.networks.calibration import render_as_drawn
 from fl_components.networks.precision import choose_precision
 from fl_components.networks.public_start import public_start_file
-from fl_components.networks.render import render
 from fl_components.networks.weights import load_weights
 from fl_components.server.population import random_protocols
 from fl_components.study import Study
@@ -219,8 +219,9 @@ def rendered(study: Study, learned: Learned, anatomies: Sequence[np.ndarray]) ->
     precision = choose_precision(study.training.precision)
     generator = precision.place(load_weights(build_generator(study), learned.weights)).eval()
     rng, noise = np.random.default_rng(_LOOKS), torch.Generator().manual_seed(_LOOKS)
-    return synthetic_subjects([(render(generator, labels, learned.population.draw(labels, rng), noise, precision),
-                                labels) for labels in anatomies])
+    examples = [(labels, learned.population.draw(labels, rng)) for labels in anatomies]
+    made = render_as_drawn(generator, examples, [noise] * len(examples), precision)
+    return synthetic_subjects(list(zip(made, anatomies, strict=True)))
 
 
 def contrast_error(real: np.ndarray, synthetic: np.ndarray) -> np.ndarray:

@@ -37,6 +37,7 @@ from fl_components.cohort.subject import Subject
 from fl_components.contrast import paint
 from fl_components.json_file import read_json
 from fl_components.networks.build import build_generator
+from fl_components.networks.calibration import render_as_drawn
 from fl_components.networks.precision import choose_precision
 from fl_components.networks.render import render
 from fl_components.networks.weights import Weights, load_weights
@@ -125,8 +126,8 @@ def memorised_releases(run: RunFolder, study: Study, weights: Weights,
     noise = torch.Generator().manual_seed(study.seed)
     population = ContrastPopulation.of_release(study, read_json(run.server.population_file))
     rng = np.random.default_rng(study.seed)
-    sampled = [render(generator, volume.labels, population.draw(volume.labels, rng), noise, precision)
-               for volume in read_release(run.release)]
+    examples = [(volume.labels, population.draw(volume.labels, rng)) for volume in read_release(run.release)]
+    sampled = render_as_drawn(generator, examples, [noise] * len(examples), precision)
     own = [render(generator, subject.labels, subject.contrast, noise, precision) for subject in few]
     return {"sampled": sampled, "own masks": own, "own masks painted": [paint(s.labels, s.contrast) for s in few]}
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import chain, islice
 from typing import Any, Final
 
@@ -44,9 +45,9 @@ from fl_components.evaluation.realism.description import Description
 from fl_components.evaluation.realism.site import compare_sets
 from fl_components.json_file import read_json
 from fl_components.networks.build import build_generator
+from fl_components.networks.calibration import render_as_drawn
 from fl_components.networks.precision import choose_precision
 from fl_components.networks.public_start import begin_publicly
-from fl_components.networks.render import render
 from fl_components.server.population import ContrastPopulation
 from fl_components.server.release import read_release
 from fl_components.server.synthesize import released_look
@@ -127,12 +128,11 @@ def rendered_publicly(study: Study, release: Sequence[Subject], population: Cont
     """The release's anatomies, contrasts and noise, rendered by the publicly trained generator (InputError: none)."""
     precision = choose_precision(study.training.precision)
     generator = precision.place(begin_publicly(build_generator(study), "generator", study.network)).eval()
-    made = []
-    for number, subject in enumerate(release, 1):
-        contrast, noise = released_look(study, number, population, subject.labels)
-        images = render(generator, subject.labels, contrast, noise, precision)
-        made.append(Subject(subject.name, images, subject.labels, measure_contrast(images, subject.labels)))
-    return made
+    looks = [released_look(study, number, population, subject.labels) for number, subject in enumerate(release, 1)]
+    examples = [(subject.labels, contrast) for subject, (contrast, _) in zip(release, looks, strict=True)]
+    made = render_as_drawn(generator, examples, [noise for _, noise in looks], precision)
+    return [replace(subject, images=images, contrast=measure_contrast(images, subject.labels))
+            for subject, images in zip(release, made, strict=True)]
 
 
 def mixed(study: Study, hospitals: Hospitals, number: int) -> list[Subject]:

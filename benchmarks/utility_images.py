@@ -30,10 +30,10 @@ from fl_components.evaluation.public_images import public_subject
 from fl_components.evaluation.realism.bad import blurred, collapsed, painted, wrong_contrast
 from fl_components.json_file import read_json
 from fl_components.networks.build import build_generator, build_networks
+from fl_components.networks.calibration import render_as_drawn
 from fl_components.networks.generator import Generator
 from fl_components.networks.precision import choose_precision
 from fl_components.networks.public_start import begin_publicly
-from fl_components.networks.render import render
 from fl_components.networks.weights import load_weights
 from fl_components.server.population import ContrastPopulation, random_protocols
 from fl_components.study import Study
@@ -119,7 +119,8 @@ class Images:
         precision = choose_precision(self.study.training.precision)
         generator = precision.place(build()).eval()
         rng = torch.Generator().manual_seed(self.study.seed + _STREAM)
-        made = [render(generator, subject.labels, subject.contrast, rng, precision) for subject in subjects]
+        examples = [(subject.labels, subject.contrast) for subject in subjects]
+        made = render_as_drawn(generator, examples, [rng] * len(examples), precision)
         return [replace(subject, images=images, contrast=measure_contrast(images, subject.labels))
                 for subject, images in zip(subjects, made, strict=True)]
 

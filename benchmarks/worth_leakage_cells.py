@@ -25,8 +25,8 @@ from fl_components.evaluation.admissible import released_volumes, require_disjoi
 from fl_components.evaluation.training_sets import synthetic_subjects
 from fl_components.json_file import read_json, write_json
 from fl_components.networks.build import build_generator
+from fl_components.networks.calibration import render_as_drawn
 from fl_components.networks.precision import choose_precision
-from fl_components.networks.render import render
 from fl_components.networks.weights import Weights, load_weights
 from fl_components.server.population import ContrastPopulation
 from fl_components.server.synthesize import public_subjects, released_look
@@ -137,8 +137,8 @@ class Bench:
             study = study_of(cell, self.study)
             precision = choose_precision(study.training.precision)
             generator = precision.place(load_weights(build_generator(study), weights)).eval()
-            made = [render(generator, labels, contrast, noise, precision)
-                    for labels, (contrast, noise) in zip(self.anatomies, looks, strict=True)]
+            examples = [(labels, contrast) for labels, (contrast, _) in zip(self.anatomies, looks, strict=True)]
+            made = render_as_drawn(generator, examples, [noise for _, noise in looks], precision)
         return synthetic_subjects(list(zip(made, self.anatomies, strict=True)))
 
     def _dice(self, cell: Cell, release: Sequence[Subject]) -> list[dict[str, list[float | None]]]:

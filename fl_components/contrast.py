@@ -17,6 +17,9 @@ _TOGETHER: Final = ((HEALTHY, 0.9), (TUMOUR, 0.6))
 _ACROSS: Final = 0.25
 """Correlation, over a site's patients, of two healthy tissues' means in a sequence, of two tumour tissues', and of one
 with the other: about those within the simulated hospitals. Constants, so that no site has to tell its own."""
+_SEQUENCES_TOGETHER: Final = ((1, 0.45, 0, 0.3), (0.45, 1, 0.05, 0.4), (0, 0.05, 1, 0.5), (0.3, 0.4, 0.5, 1))
+"""The same of one tissue's means in two sequences: a core that is cyst is dark in T1 and FLAIR, one that is blood is
+bright in T1 before and after contrast."""
 _TRUNCATION: Final = 2.0
 """A drawn contrast lies within this many spreads of its site's mean."""
 
@@ -64,11 +67,13 @@ def draw_deviation(rng: np.random.Generator) -> np.ndarray:
 
     Tissues of one brain go together: what brightens one in a sequence (the coil, what the scan is normalised by)
     brightens the others. Each drawn on its own would turn grey and white matter round in many a subject, as no scan is.
+    And so do a tissue's sequences, by what it is made of: drawn apart, they would be of no tissue there is.
     """
     together = np.full((N_TISSUES, N_TISSUES), _ACROSS)
     for tissues, correlation in _TOGETHER:
         rows = np.array(tissues) - 1
         together[np.ix_(rows, rows)] = correlation
     np.fill_diagonal(together, 1)
-    drawn = np.linalg.cholesky(together) @ rng.standard_normal((N_TISSUES, len(SEQUENCES)))
+    apart = rng.standard_normal((N_TISSUES, len(SEQUENCES)))
+    drawn = np.linalg.cholesky(together) @ apart @ np.linalg.cholesky(np.array(_SEQUENCES_TOGETHER)).T
     return np.clip(drawn, -_TRUNCATION, _TRUNCATION)

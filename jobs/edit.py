@@ -22,6 +22,7 @@ from fl_components.networks.render import render_pair
 from fl_components.networks.weights import load_weights
 from fl_components.server.release import ANATOMY_END, FULL_SCALE, IMAGE_ENDS
 from fl_components.server.release_files import SYNTHETIC, nifti_bytes
+from fl_components.server.synthesize import release_calibration
 from jobs.edit_picture import edit_picture
 from jobs.edit_source import Source, given_source, read_anatomy, released_source, site_source
 from jobs.output import Talk
@@ -93,9 +94,10 @@ def render_edit(run: RunFolder | None, source: Source, edited: Edited, seed: int
     precision = choose_precision(study.training.precision)
     generator = precision.place(load_weights(build_generator(study), run.server.load_generator()))
     generator.eval()
+    calibration = release_calibration(run.server, study)
     tissues = np.concatenate(labels)  # a tissue of either is known to both, or its absence alone would change the look
     contrast, noise = source.look(tissues, seed)
-    return Pair(labels, render_pair(generator, *labels, contrast, noise, precision))
+    return Pair(labels, render_pair(generator, *labels, calibration.asked(contrast), noise, precision))
 
 
 def _source(asked: EditRequest, run: RunFolder | None) -> Source:

@@ -43,7 +43,7 @@ def test_background_is_painted_black() -> None:
     assert not images.any()
 
 
-def test_tissues_of_a_brain_go_together_in_a_sequence() -> None:
+def test_tissues_of_a_brain_and_sequences_of_a_tissue_go_together() -> None:
     """Correlations and spreads of many draws, within what cutting at two spreads takes away of both."""
     drawn = np.stack([draw_deviation(np.random.default_rng(seed)) for seed in range(4000)])
     assert np.abs(drawn).max() == 2
@@ -54,4 +54,8 @@ def test_tissues_of_a_brain_go_together_in_a_sequence() -> None:
             for other in range(one):
                 expected = 0.9 if one < 3 else 0.6 if other >= 3 else 0.25
                 assert found[one, other] == pytest.approx(expected, abs=0.06)
-    assert abs(np.corrcoef(drawn[:, 1, 0], drawn[:, 1, 2])[0, 1]) < 0.06
+    pairs = {(0, 1): 0.45, (0, 2): 0, (0, 3): 0.3, (1, 2): 0.05, (1, 3): 0.4, (2, 3): 0.5}  # T1, T1ce, T2, FLAIR
+    for tissue in range(6):
+        found = np.corrcoef(drawn[:, tissue].T)
+        for (one, other), expected in pairs.items():
+            assert found[one, other] == pytest.approx(expected, abs=0.06)

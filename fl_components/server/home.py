@@ -38,6 +38,7 @@ class ServerHome:
         self.generator_file = self.folder / "generator.safetensors"
         self.checkpoint_file = self.folder / "checkpoint.safetensors"
         self.population_file = self.folder / "population.json"
+        self.calibration_file = self.folder / "calibration.json"
         self.release = run / "release"
 
     @classmethod

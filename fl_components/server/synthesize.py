@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -15,9 +16,11 @@ import torch
 from fl_components.anatomy.check import problems
 from fl_components.anatomy.sampler import AnatomySampler, SampledAnatomy
 from fl_components.contrast import Contrast, paint
-from fl_components.json_file import read_json
+from fl_components.json_file import read_json, write_json
 from fl_components.networks.build import build_generator
-from fl_components.networks.precision import choose_precision
+from fl_components.networks.calibration import EXAMPLES, Calibration
+from fl_components.networks.generator import Generator
+from fl_components.networks.precision import Precision, choose_precision
 from fl_components.networks.render import render
 from fl_components.networks.weights import load_weights
 from fl_components.parallel import map_ahead
@@ -43,10 +46,11 @@ def synthesize(home: ServerHome, study: Study, pool: Executor, on_volume: Callab
     """Write the study's release.
 
     Anatomies come from the public sampler, contrasts from the sites' summaries or random protocols, as the study says;
-    no real mask is used. In a study that claims an ε, tumours are as large, of the kind and in the place as the sites'
-    noised histograms say. Volume k depends on the study's seed, the summaries and k alone, so a longer release begins
-    with the shorter one (to the byte where processor and number of threads are the same: they order torch's sums).
-    Volumes are written as they are made; one that was interrupted is gone on with.
+    the generator is asked for them by its calibration, and no real mask is used. In a study that claims an ε, tumours
+    are as large, of the kind and in the place as the noised histograms say. Volume k depends on the study's seed,
+    the generator, the summaries and k alone, so a longer release begins with the shorter one (to the byte where
+    processor and number of threads are the same: they order torch's sums). Volumes are written as they are made; one
+    that was interrupted is gone on with.
 
     Args:
         home: where the generator and the population are.
@@ -59,23 +63,22 @@ def synthesize(home: ServerHome, study: Study, pool: Executor, on_volume: Callab
     Raises:
         InputError: if there is no generator, or a release already and `replace` is false.
     """
-    weights = home.load_generator()
+    precision = choose_precision(study.training.precision)
+    generator = _generator(home, study, precision)
     summaries = read_json(home.population_file)
     population = ContrastPopulation.of_release(study, summaries)
     tumours = TumourShares.from_summaries(study, summaries)
-    precision = choose_precision(study.training.precision)
-    generator = precision.place(load_weights(build_generator(study), weights))
-    generator.eval()
+    calibration = release_calibration(home, study, pool)
     n_sites = len(home.contributors(study))
     metadata = ReleaseMetadata(
         study=study.name, study_hash=study.hash, seed=study.seed, version=version("fedsynth"),
-        generator_digest=hashlib.sha256(home.generator_file.read_bytes()).hexdigest(),
+        generator_digest=_digest(home.generator_file),
         trained_on=f"{n_sites} simulated hospitals, which hold no real patient" if population.simulated
                    else f"the patients of {n_sites} hospitals, whose scans and masks stayed there",
         contrasts=study.synthesis.contrasts)
     count = count or study.synthesis.volumes
-    made_with = {"precision": precision.name,
-                 "population": hashlib.sha256(home.population_file.read_bytes()).hexdigest()}
+    made_with = {"precision": precision.name, "population": _digest(home.population_file),
+                 "calibration": _digest(home.calibration_file)}
     with ReleaseWriter(home.release, study.grid, metadata, replace, made_with, count) as writer:
         if on_volume is not None and writer.done:
             on_volume(writer.done)
@@ -83,9 +86,33 @@ def synthesize(home: ServerHome, study: Study, pool: Executor, on_volume: Callab
         for done, (labels, words) in enumerate(
                 _anatomies(study, _RELEASE, wanted, pool, tumours), writer.done + 1):
             contrast, noise = _look(population, labels, words)
-            writer.add(render(generator, labels, contrast, noise, precision), labels)
+            writer.add(render(generator, labels, calibration.asked(contrast), noise, precision), labels)
             if on_volume is not None:
                 on_volume(done)
+
+
+def release_calibration(home: ServerHome, study: Study, pool: Executor | None = None) -> Calibration:
+    """What the generator is asked for in place of the release's contrasts, by the release's first volumes.
+
+    Kept beside the generator; found anew for another generator, study or population.
+
+    Raises:
+        InputError: if there is no generator or no population.
+    """
+    summaries = read_json(home.population_file)
+    precision = choose_precision(study.training.precision)
+    generator = _generator(home, study, precision)
+    made_with = {"study": study.hash, "precision": precision.name, "generator": _digest(home.generator_file),
+                 "population": _digest(home.population_file)}
+    kept = read_json(home.calibration_file) if home.calibration_file.exists() else {}
+    if kept.get("made_with") != made_with:
+        population = ContrastPopulation.of_release(study, summaries)
+        first = range(min(EXAMPLES, study.synthesis.volumes))
+        anatomies = _anatomies(study, _RELEASE, first, pool, TumourShares.from_summaries(study, summaries))
+        examples = [(labels, _look(population, labels, words)[0]) for labels, words in anatomies]
+        kept = {"made_with": made_with, "shift": Calibration.of(generator, examples, precision).shift.tolist()}
+        write_json(home.calibration_file, kept)
+    return Calibration(np.array(kept["shift"], np.float32))
 
 
 def released_anatomy(study: Study, number: int, summaries: Mapping[str, Any]) -> SampledAnatomy:
@@ -101,7 +128,7 @@ def released_anatomy(study: Study, number: int, summaries: Mapping[str, Any]) ->
 
 def released_look(study: Study, number: int, population: ContrastPopulation,
                   labels: np.ndarray) -> tuple[Contrast, torch.Generator]:
-    """Contrast and noise of volume `number` of the release, for its anatomy or another that is to look alike."""
+    """Contrast as it is to come out, and noise, of volume `number`, for its anatomy or one that is to look alike."""
     return _look(population, labels, [study.seed, _RELEASE, number - 1, 0])
 
 
@@ -115,6 +142,15 @@ def public_subjects(home: ServerHome, study: Study, count: int) -> ImageSet:
              for labels, words in _anatomies(study, _PUBLIC, range(count))]
     anatomies, painted = zip(*drawn, strict=True)
     return ImageSet(np.stack(painted), np.stack(anatomies))
+
+
+def _generator(home: ServerHome, study: Study, precision: Precision) -> Generator:
+    """The run's, ready to render."""
+    return precision.place(load_weights(build_generator(study), home.load_generator())).eval()
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _anatomies(study: Study, stream: int, numbers: Iterable[int], pool: Executor | None = None,
