@@ -23,7 +23,7 @@ class RunFolder:
         sites/<site>/data, truth    simulated hospitals alone: scans and masks; the simulator's truth
         sites/<site>/state          cohort, split, discriminator, heartbeat: never leaves
         train.json, synthesis.json  what these steps did, with their command and versions; of a training, every job
-        server/                     generator, checkpoint, contrast population, how each job ended
+        server/                     generator, its calibration, checkpoint, contrast population, how each job ended
         release/                    the synthetic data set, a BIDS derivative
         edits/                      what `fedsynth edit` wrote, and the demo's edit of each kind
         audit/report.html, .json    the verdict
