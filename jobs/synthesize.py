@@ -6,6 +6,7 @@ from typing import Any
 
 from fl_components.json_file import write_json
 from fl_components.server.release_manifest import release_digest
+from fl_components.server.synthesize import release_calibration
 from fl_components.server.synthesize import synthesize as write_release
 from jobs.output import Talk
 from jobs.provenance import provenance
@@ -33,8 +34,11 @@ def synthesize(run: RunFolder, talk: Talk, replace: bool = False, count: int | N
         raise InputError(f"{run.training_file}: {rounds} of {study.training.rounds} rounds are trained; finish with "
                          f"'fedsynth train {run.path} --resume'")
     count = count or study.synthesis.volumes
-    with talk.stage(f"Synthesising {count} labelled volumes") as advance, worker_pool() as pool:
-        write_release(run.server, study, pool, lambda done: advance(done / count, f"volume {done}"), replace, count)
+    with worker_pool() as pool:
+        with talk.stage("Calibrating the generator") as advance:
+            release_calibration(run.server, study, pool, lambda share: advance(share, ""))
+        with talk.stage(f"Synthesising {count} labelled volumes") as advance:
+            write_release(run.server, study, pool, lambda done: advance(done / count, f"volume {done}"), replace, count)
     made = {"release": str(run.release), "volumes": count, "digest": release_digest(run.release)}
     write_json(run.synthesis_file, made | {"provenance": provenance(study)})
     return made

@@ -7,7 +7,7 @@ asked for that much more. No scan takes part, only the generator and what it is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,18 +33,20 @@ class Calibration:
     shift: np.ndarray
 
     @classmethod
-    def of(cls, generator: Generator, examples: Sequence[tuple[np.ndarray, Contrast]],
-           precision: Precision) -> Calibration:
+    def of(cls, generator: Generator, examples: Sequence[tuple[np.ndarray, Contrast]], precision: Precision,
+           on_share: Callable[[float], None] = lambda _: None) -> Calibration:
         """That of a generator, by the mean over the first `EXAMPLES`; 0 for a tissue that none has.
 
         Args:
             generator: placed by `precision.place`.
             examples: (X, Y, Z) labels and the contrast that is to come out, such as are to be rendered.
             precision: where and in which format to run.
+            on_share: called with the share of it done.
         """
         found = cls(np.zeros((N_TISSUES, len(SEQUENCES)), np.float32))
-        for _ in range(_TURNS):
+        for turn in range(_TURNS):
             found = cls(found.shift + found._missed(generator, examples[:EXAMPLES], precision))
+            on_share((turn + 1) / _TURNS)
         return found
 
     def asked(self, contrast: Contrast) -> Contrast:

@@ -91,26 +91,36 @@ def synthesize(home: ServerHome, study: Study, pool: Executor, on_volume: Callab
                 on_volume(done)
 
 
-def release_calibration(home: ServerHome, study: Study, pool: Executor | None = None) -> Calibration:
+def release_calibration(home: ServerHome, study: Study, pool: Executor | None = None,
+                        on_share: Callable[[float], None] = lambda _: None) -> Calibration:
     """What the generator is asked for in place of the release's contrasts, by the release's first volumes.
 
     Kept beside the generator; found anew for another generator, study or population.
 
+    Args:
+        home: where the generator and the population are.
+        study: whose release it is.
+        pool: samples the anatomies in parallel.
+        on_share: called with the share of it done.
+
     Raises:
         InputError: if there is no generator or no population.
     """
-    summaries = read_json(home.population_file)
     precision = choose_precision(study.training.precision)
     generator = _generator(home, study, precision)
+    summaries = read_json(home.population_file)
     made_with = {"study": study.hash, "precision": precision.name, "generator": _digest(home.generator_file),
                  "population": _digest(home.population_file)}
     kept = read_json(home.calibration_file) if home.calibration_file.exists() else {}
     if kept.get("made_with") != made_with:
         population = ContrastPopulation.of_release(study, summaries)
-        first = range(min(EXAMPLES, study.synthesis.volumes))
-        anatomies = _anatomies(study, _RELEASE, first, pool, TumourShares.from_summaries(study, summaries))
-        examples = [(labels, _look(population, labels, words)[0]) for labels, words in anatomies]
-        kept = {"made_with": made_with, "shift": Calibration.of(generator, examples, precision).shift.tolist()}
+        count, examples = min(EXAMPLES, study.synthesis.volumes), []
+        tumours = TumourShares.from_summaries(study, summaries)
+        for done, (labels, words) in enumerate(_anatomies(study, _RELEASE, range(count), pool, tumours), 1):
+            examples.append((labels, _look(population, labels, words)[0]))
+            on_share(done / count / 2)
+        found = Calibration.of(generator, examples, precision, lambda share: on_share((1 + share) / 2))
+        kept = {"made_with": made_with, "shift": found.shift.tolist()}
         write_json(home.calibration_file, kept)
     return Calibration(np.array(kept["shift"], np.float32))
 
