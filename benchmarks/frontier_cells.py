@@ -50,6 +50,8 @@ CONTRAST: Final = "contrast error"
 GROUPS: Final = {"ms_ssim": SIMILAR_SYNTHETIC, "ms_ssim_real": SIMILAR_REAL, "feature": FRECHETS}
 """Realism's figures that are kept, each the mean of its measures."""
 _ANATOMIES, _LOOKS, _CALIBRATION = 61, 62, 63
+_RENDERING: Final = "as drawn"
+"""How a release's contrasts come out; cells that were kept before it was named were not calibrated."""
 """First words of seeds."""
 
 
@@ -112,7 +114,7 @@ class Bench:
         start = public_start_file(study.network)
         sizes = asdict(self.sizes) | {"patients": cell.patients}
         del sizes["seeds"]
-        return {**cell.words, **sizes, "study": study.hash, "simulator": SIMULATOR_VERSION,
+        return {**cell.words, **sizes, "study": study.hash, "simulator": SIMULATOR_VERSION, "rendering": _RENDERING,
                 "start": hashlib.sha256(start.read_bytes()).hexdigest() if start.exists() else "none"}
 
     def _learned(self, cell: Cell) -> tuple[Learned, float | None]:
