@@ -49,10 +49,10 @@ ATTACKED: Final = 100
 CONTRAST: Final = "contrast error"
 GROUPS: Final = {"ms_ssim": SIMILAR_SYNTHETIC, "ms_ssim_real": SIMILAR_REAL, "feature": FRECHETS}
 """Realism's figures that are kept, each the mean of its measures."""
-_ANATOMIES, _LOOKS, _CALIBRATION = 61, 62, 63
+_ANATOMIES, _LOOKS, _DISTANCES = 61, 62, 63
+"""First words of seeds."""
 _RENDERING: Final = "as drawn"
 """How a release's contrasts come out; cells that were kept before it was named were not calibrated."""
-"""First words of seeds."""
 
 
 @dataclass
@@ -149,7 +149,7 @@ class Bench:
 
     @cached_property
     def _space(self) -> VoxelSpace:
-        population, rng = random_protocols(simulated=True), np.random.default_rng(_CALIBRATION)
+        population, rng = random_protocols(simulated=True), np.random.default_rng(_DISTANCES)
         images = np.stack([paint(labels, population.draw(labels, rng)) for labels in self.anatomies])
         return VoxelSpace.fit(ImageSet(images, np.stack(self.anatomies)))
 
