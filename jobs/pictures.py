@@ -19,6 +19,7 @@ from fl_components.networks.precision import choose_precision
 from fl_components.networks.render import render
 from fl_components.networks.weights import load_weights
 from fl_components.server.release import read_release
+from fl_components.server.synthesize import release_calibration
 from fl_components.site import Site
 from fl_components.study import Study
 from jobs.quiz_cases import draw_quiz, most_cases
@@ -46,10 +47,11 @@ def side_by_side(run: RunFolder, study: Study, sites: Sequence[Site], folder: Pa
     """
     precision = choose_precision(study.training.precision)
     generator = precision.place(load_weights(build_generator(study), run.server.load_generator()))
-    rows = []
+    calibration, rows = release_calibration(run.server, study), []
     for site in sites[:3]:
         real = Subject.load(Cohort.load(site, study).holdout[0])
-        images = render(generator, real.labels, real.contrast, torch.Generator().manual_seed(0), precision)
+        asked = calibration.asked(real.contrast)
+        images = render(generator, real.labels, asked, torch.Generator().manual_seed(0), precision)
         rows += [replace(real, name=f"{site.name}: simulated scan"), replace(real, name="generated", images=images)]
     return _figure("Simulated hospitals' scans and what the generator makes of the same anatomy", rows,
                    folder / "side_by_side.png",
