@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fl_components.json_file import write_json
+from fl_components.server.release import require_free
 from fl_components.server.release_manifest import release_digest
 from fl_components.server.synthesize import release_calibration
 from fl_components.server.synthesize import synthesize as write_release
@@ -33,6 +34,7 @@ def synthesize(run: RunFolder, talk: Talk, replace: bool = False, count: int | N
     if (rounds := unfinished_rounds(run)) is not None:
         raise InputError(f"{run.training_file}: {rounds} of {study.training.rounds} rounds are trained; finish with "
                          f"'fedsynth train {run.path} --resume'")
+    require_free(run.release, replace)  # before the calibration, which takes minutes at large sizes
     count = count or study.synthesis.volumes
     with worker_pool() as pool:
         with talk.stage("Calibrating the generator") as advance:

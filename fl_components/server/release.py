@@ -34,7 +34,8 @@ from fl_components.vocabulary import N_LABELS, SEQUENCES
 from privacy_eval.errors import InputError
 from privacy_eval.spaces.images import ImageSet
 
-__all__ = ["ReleaseMetadata", "ReleaseWriter", "Volume", "read_release", "release_digest", "verify_release"]
+__all__ = ["ReleaseMetadata", "ReleaseWriter", "Volume", "read_release", "release_digest", "require_free",
+           "verify_release"]
 
 IMAGE_ENDS: Final = (
     f"space-{SPACE}_T1w",
@@ -56,6 +57,15 @@ class Volume:
     images: np.ndarray
     labels: np.ndarray
     affine: np.ndarray
+
+
+def require_free(folder: Path, replace: bool) -> None:
+    """InputError if there is something at `folder` that may not be replaced, or is no release."""
+    if folder.exists():
+        if not (folder / MANIFEST).is_file():
+            raise InputError(f"{folder}: exists and is no release, so it stays; choose another folder")
+        if not replace:
+            raise InputError(f"{folder}: holds a release already; allow its replacement or choose another folder")
 
 
 class ReleaseWriter:
@@ -85,11 +95,7 @@ class ReleaseWriter:
             InputError: if there is something at `folder` that may not be replaced, or is no release.
         """
         self.folder, self.grid, self.metadata = folder, grid, metadata
-        if folder.exists():
-            if not (folder / MANIFEST).is_file():
-                raise InputError(f"{folder}: exists and is no release, so it stays; choose another folder")
-            if not replace:
-                raise InputError(f"{folder}: holds a release already; allow its replacement or choose another folder")
+        require_free(folder, replace)
         identity = None if made_with is None else {**asdict(metadata), **grid.model_dump(mode="json"), **made_with}
         self._kept = made_with is not None
         self._partial = PartialRelease(folder, identity, count)

@@ -16,6 +16,7 @@ from fl_components.server.synthesize import release_calibration, released_look
 from jobs.output import Talk
 from jobs.run_folder import RunFolder
 from jobs.synthesize import synthesize
+from privacy_eval.errors import InputError
 
 
 @pytest.fixture
@@ -50,3 +51,11 @@ def test_a_calibration_is_kept_until_what_it_was_taken_of_changes(run: RunFolder
     again = release_calibration(run.server, run.study())
     assert not (again.shift == 1).any()
     assert (again.shift != first.shift).any()
+
+
+def test_a_release_that_may_not_be_replaced_is_refused_before_anything_is_calibrated(run: RunFolder) -> None:
+    run.release.mkdir()
+    (run.release / "manifest.json").write_text("{}")
+    with pytest.raises(InputError, match="holds a release already"):
+        synthesize(run, Talk())
+    assert not run.server.calibration_file.exists()
