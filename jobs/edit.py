@@ -16,13 +16,11 @@ from fl_components.anatomy.edit.measure import images_changed_beyond_reach
 from fl_components.anatomy.edit.model import EditFile
 from fl_components.durable import replace_durably
 from fl_components.json_file import write_json
-from fl_components.networks.build import build_generator
 from fl_components.networks.precision import choose_precision
 from fl_components.networks.render import render_pair
-from fl_components.networks.weights import load_weights
 from fl_components.server.release import ANATOMY_END, FULL_SCALE, IMAGE_ENDS
 from fl_components.server.release_files import SYNTHETIC, nifti_bytes
-from fl_components.server.synthesize import release_calibration
+from fl_components.server.synthesize import release_calibration, trained_generator
 from jobs.edit_picture import edit_picture
 from jobs.edit_source import Source, given_source, read_anatomy, released_source, site_source
 from jobs.output import Talk
@@ -92,8 +90,7 @@ def render_edit(run: RunFolder | None, source: Source, edited: Edited, seed: int
         return Pair(labels, None)
     study = run.study()
     precision = choose_precision(study.training.precision)
-    generator = precision.place(load_weights(build_generator(study), run.server.load_generator()))
-    generator.eval()
+    generator = trained_generator(run.server, study, precision)
     calibration = release_calibration(run.server, study)
     tissues = np.concatenate(labels)  # a tissue of either is known to both, or its absence alone would change the look
     contrast, noise = source.look(tissues, seed)

@@ -14,12 +14,10 @@ from fl_components.cohort.cohort import Cohort
 from fl_components.cohort.sheet import thumbnail_sheet
 from fl_components.cohort.subject import Subject
 from fl_components.contrast import measure_contrast
-from fl_components.networks.build import build_generator
 from fl_components.networks.precision import choose_precision
 from fl_components.networks.render import render
-from fl_components.networks.weights import load_weights
 from fl_components.server.release import read_release
-from fl_components.server.synthesize import release_calibration
+from fl_components.server.synthesize import release_calibration, trained_generator
 from fl_components.site import Site
 from fl_components.study import Study
 from jobs.quiz_cases import draw_quiz, most_cases
@@ -46,7 +44,7 @@ def side_by_side(run: RunFolder, study: Study, sites: Sequence[Site], folder: Pa
     Only for simulated hospitals: the picture shows the sites' own scans.
     """
     precision = choose_precision(study.training.precision)
-    generator = precision.place(load_weights(build_generator(study), run.server.load_generator()))
+    generator = trained_generator(run.server, study, precision)
     calibration, rows = release_calibration(run.server, study), []
     for site in sites[:3]:
         real = Subject.load(Cohort.load(site, study).holdout[0])

@@ -64,7 +64,7 @@ def synthesize(home: ServerHome, study: Study, pool: Executor, on_volume: Callab
         InputError: if there is no generator, or a release already and `replace` is false.
     """
     precision = choose_precision(study.training.precision)
-    generator = _generator(home, study, precision)
+    generator = trained_generator(home, study, precision)
     summaries = read_json(home.population_file)
     population = ContrastPopulation.of_release(study, summaries)
     tumours = TumourShares.from_summaries(study, summaries)
@@ -91,6 +91,11 @@ def synthesize(home: ServerHome, study: Study, pool: Executor, on_volume: Callab
                 on_volume(done)
 
 
+def trained_generator(home: ServerHome, study: Study, precision: Precision) -> Generator:
+    """The run's generator, ready to render (InputError: there is none, or it is damaged)."""
+    return precision.place(load_weights(build_generator(study), home.load_generator())).eval()
+
+
 def release_calibration(home: ServerHome, study: Study, pool: Executor | None = None,
                         on_share: Callable[[float], None] = lambda _: None) -> Calibration:
     """What the generator is asked for in place of the release's contrasts, by the release's first volumes.
@@ -107,7 +112,7 @@ def release_calibration(home: ServerHome, study: Study, pool: Executor | None = 
         InputError: if there is no generator or no population.
     """
     precision = choose_precision(study.training.precision)
-    generator = _generator(home, study, precision)
+    generator = trained_generator(home, study, precision)
     summaries = read_json(home.population_file)
     made_with = {"study": study.hash, "precision": precision.name, "generator": _digest(home.generator_file),
                  "population": _digest(home.population_file)}
@@ -152,11 +157,6 @@ def public_subjects(home: ServerHome, study: Study, count: int) -> ImageSet:
              for labels, words in _anatomies(study, _PUBLIC, range(count))]
     anatomies, painted = zip(*drawn, strict=True)
     return ImageSet(np.stack(painted), np.stack(anatomies))
-
-
-def _generator(home: ServerHome, study: Study, precision: Precision) -> Generator:
-    """The run's, ready to render."""
-    return precision.place(load_weights(build_generator(study), home.load_generator())).eval()
 
 
 def _digest(path: Path) -> str:
