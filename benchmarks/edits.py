@@ -31,11 +31,10 @@ from fl_components.anatomy.edit.model import EditFile
 from fl_components.anatomy.edit.source import head_of_labels, head_of_sample
 from fl_components.anatomy.sampler import AnatomySampler, SampledAnatomy
 from fl_components.json_file import read_json
-from fl_components.networks.build import build_generator
 from fl_components.networks.precision import choose_precision
 from fl_components.networks.render import render_pair
-from fl_components.networks.weights import load_weights
 from fl_components.server.population import ContrastPopulation
+from fl_components.server.synthesize import trained_generator
 from fl_components.study import PRESETS, Grid
 from fl_components.vocabulary import BACKGROUND, TUMOUR
 from jobs.edit_gallery import edit_gallery
@@ -148,7 +147,7 @@ def rendered(run: RunFolder, samples: list[SampledAnatomy]) -> list[dict[str, An
 
     study = run.study()
     precision = choose_precision(study.training.precision)
-    generator = precision.place(load_weights(build_generator(study), run.server.load_generator())).eval()
+    generator = trained_generator(run.server, study, precision)
     population = ContrastPopulation.from_summaries(study, read_json(run.server.population_file))
     rows = []
     for kind in KINDS:

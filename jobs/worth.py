@@ -13,11 +13,10 @@ from scipy import stats
 from fl_components.cohort.cohort import Cohort
 from fl_components.cohort.subject import Subject
 from fl_components.contrast import paint
-from fl_components.networks.build import build_generator
 from fl_components.networks.generator import Generator
 from fl_components.networks.precision import Precision, choose_precision
 from fl_components.networks.render import render
-from fl_components.networks.weights import load_weights
+from fl_components.server.synthesize import trained_generator
 from fl_components.site import Site
 from fl_components.study import Study
 from fl_components.training.quality import compare
@@ -33,7 +32,7 @@ FIGURES: Final = ("l1", "tissue_error", "high_frequency_share", "texture_share")
 def quality_table(run: RunFolder, study: Study, sites: Sequence[Site]) -> Table:
     """The generator and the lookup table on holdout subjects, given their anatomy and contrast."""
     precision = choose_precision(study.training.precision)
-    generator = precision.place(load_weights(build_generator(study), run.server.load_generator()))
+    generator = trained_generator(run.server, study, precision)
     rows = []
     for site in sites:
         subjects = list(islice(Cohort.load(site, study).subjects("holdout"), _SUBJECTS))
