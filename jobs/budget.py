@@ -56,20 +56,23 @@ def account_data(site: Site) -> dict[str, Any]:
     known = not spending.unaccounted
     return {"delta": policy.delta, "epsilon_allowed": policy.epsilon, "unaccounted": spending.unaccounted,
             "epsilon": spending.epsilon(policy.delta) if known else None,
-            "epsilon_replacing": spending.replacing(policy.delta) if known else None, "rows": _rows(entries)}
+            "epsilon_replacing": spending.replacing(policy.delta) if known else None,
+            "rows": _rows(entries, policy.delta)}
 
 
-def _rows(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _rows(entries: Sequence[Mapping[str, Any]], delta: float) -> list[dict[str, Any]]:
     left = {entry["reserved"]: entry for entry in entries if entry.get("reserved") is not None}
     rows = []
-    for entry in entries:
+    for number, entry in enumerate(entries, start=1):
         head = {name: entry.get(name) for name in ("time", "study", "job", "task", "round")}
         if entry["decision"] == RESERVED:
             sent = left.get(entry["sequence"])
             rows.append({**head, "event": entry["event"], "epsilon_after": entry["epsilon_spent"],
                          "left": sent is not None, "nvflare_job": sent["job"] if sent else None})
         elif entry["decision"] == "sent" and "epsilon" in entry:
-            rows.append({**head, "event": {"mechanism": "pure", "epsilon": entry["epsilon"]}, "epsilon_after": None,
+            after = Spending.of(entries[:number])
+            rows.append({**head, "event": {"mechanism": "pure", "epsilon": entry["epsilon"]},
+                         "epsilon_after": None if after.unaccounted else after.epsilon(delta),
                          "left": True, "nvflare_job": entry["job"]})
     return rows
 

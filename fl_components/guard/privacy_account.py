@@ -111,7 +111,7 @@ class PrivacyAccount:
                 "task": task, "round": round_number}
         written = self.ledger.append_after(lambda earlier: {**head, **self._decision(event, earlier)})
         if written["decision"] != RESERVED:
-            raise InputError(f"site '{self.site.name}': {written['reason']}")
+            raise InputError(written["reason"])
         return Reservation(event, int(written["sequence"]))
 
     def spending(self, study: bool = False) -> Spending:

@@ -85,4 +85,10 @@ def test_the_budget_is_shown_by_round_and_says_what_is_left(study_file: Path) ->
     page = CliRunner().invoke(app, ["budget", "show", str(site_file)]).stdout
     assert "nothing left, spent" in page
     assert "the site allows 8" in page
+    told = {"time": "2026-01-01T00:00:00+00:00", "study": study.hash, "job": "simulate", "task": "audit", "round": 0,
+            "decision": "sent", "epsilon": 0.5}
+    account.ledger.append_after(lambda earlier: told)
+    audited = call("budget", "show", site_file)["sites"]["east"]
+    assert audited["rows"][-1]["event"] == {"mechanism": "pure", "epsilon": 0.5}
+    assert found["epsilon"] < audited["rows"][-1]["epsilon_after"] == audited["epsilon"]
     assert Guard(site, study).ledger.verify() is None
