@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -154,11 +155,19 @@ def test_processes_of_a_run_are_found_by_its_whole_path(tmp_path: Path) -> None:
             process.wait()
 
 
+def environment_of(process: psutil.Process) -> dict[str, str]:
+    """Its environment, once it has one: for a moment after it was started Linux shows an empty one."""
+    deadline = time.monotonic() + 10
+    while not (environment := process.environ()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return environment
+
+
 def test_the_command_that_is_tried_is_of_the_code_beside_the_benchmark(tmp_path: Path) -> None:
     training = Training(RunFolder(tmp_path), "sim")  # no study, so that it ends at once
     training.start()
     try:
-        path = psutil.Process(training.command.pid).environ()["PYTHONPATH"]
+        path = environment_of(psutil.Process(training.command.pid))["PYTHONPATH"]
         assert (Path(path) / "benchmarks/fault_training.py").samefile(fault_training.__file__)
         assert training.finish() == 2
     finally:
