@@ -48,7 +48,7 @@ def main() -> int:
     """The command line."""
     parser = run_parser(__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--quick", action="store_true", help="four cells, one short segmenter each")
+    parser.add_argument("--quick", action="store_true", help="seven cells, one short segmenter each")
     parser.add_argument("--cells", nargs="+", default=[], metavar="WORD",
                         help="only cells whose file names hold one of these, beside those that are kept")
     parser.add_argument("--minutes", type=float, help="begin no further cell after so many; what there is is told")
