@@ -76,9 +76,9 @@ def averaged(volume: torch.Tensor, beside: float) -> torch.Tensor:
     """
     for axis in (2, 3, 4):
         size, edge = volume.shape[axis], torch.zeros_like(volume.narrow(axis, 0, 1))
-        before = torch.cat([edge, volume.narrow(axis, 0, size - 1)], dim=axis)
-        after = torch.cat([volume.narrow(axis, 1, size - 1), edge], dim=axis)
-        volume = (1 - 2 * beside) * volume + beside * (before + after)
+        wide = torch.cat([edge, volume, edge], dim=axis)
+        neighbours = wide.narrow(axis, 0, size) + wide.narrow(axis, 2, size)
+        volume = neighbours.mul_(beside).add_((1 - 2 * beside) * volume)  # in place: a slab is tens of MiB
     return volume
 
 

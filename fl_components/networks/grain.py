@@ -23,21 +23,23 @@ STRENGTHS: Final = (SCALES - 1 + len(SEQUENCES)) * len(SEQUENCES)
 """Channels of `mixed`."""
 REACH: Final = max(TIMES)
 """Voxels of white noise around that a scale depends on."""
+_ALL: Final = slice(None)
 
 
-def scales_of(texture: torch.Tensor) -> torch.Tensor:
+def scales_of(texture: torch.Tensor, planes: slice = _ALL) -> torch.Tensor:
     """The noise at each scale, of unit variance but near the volume's edge.
 
     Args:
         texture: (B, C, X, Y, Z), standard normal.
+        planes: those along X that are wanted, of which no more is held.
 
     Returns:
-        (B, SCALES, C, X, Y, Z) float32.
+        (B, SCALES, C, X, Y, Z) float32, X the wanted planes.
     """
     found, smooth = [], texture.float()
     for times in range(REACH + 1):
         if times in TIMES:
-            found.append(smooth / _spread(times))
+            found.append(smooth[:, :, planes] / _spread(times))
         smooth = averaged(smooth, SOFTER)
     return torch.stack(found, dim=1)
 

@@ -61,7 +61,7 @@ def images_in_slabs(generator: Generator, labels: torch.Tensor, contrast: torch.
 
     def scales(first: int, last: int) -> torch.Tensor:
         low, high = max(first - GRAIN_REACH, 0), min(last + GRAIN_REACH, len(labels))
-        return scales_of(texture(low, high))[:, :, :, first - low:last - low]
+        return scales_of(texture(low, high), slice(first - low, last - low))
 
     def inputs(first: int, last: int) -> torch.Tensor:
         return generator.inputs(anatomy(first, last), painted(first, last), texture(first, last), (first, 0, 0))

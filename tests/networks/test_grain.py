@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from scipy.ndimage import correlate1d
 
 from fl_components.networks.conditions import averaged
 from fl_components.networks.grain import REACH, SCALES, STRENGTHS, mixed, scales_of
@@ -38,6 +40,20 @@ def test_averaging_reaches_one_voxel() -> None:
     assert found.sum().item() == pytest.approx(1)
     assert found[..., 0, :, :].abs().max() == 0
     assert found[..., 2, 2, 2].item() == pytest.approx(0.6**3)
+
+
+def test_averaging_is_a_correlation_along_each_axis_and_leaves_what_it_is_given() -> None:
+    volume = white(3)[..., :7, :6, :5].double()
+    given, expected = volume.clone(), volume.numpy()
+    for axis in (2, 3, 4):
+        expected = correlate1d(expected, [0.2, 0.6, 0.2], axis=axis, mode="constant")
+    np.testing.assert_allclose(averaged(volume, 0.2).numpy(), expected, rtol=1e-12, atol=1e-15)
+    assert torch.equal(volume, given)
+
+
+def test_wanted_planes_are_the_whole_s() -> None:
+    texture = white(4)
+    assert torch.equal(scales_of(texture, slice(3, 11)), scales_of(texture)[:, :, :, 3:11])
 
 
 def test_sequences_share_the_coarsest_noise_alone() -> None:
