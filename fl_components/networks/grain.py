@@ -38,9 +38,10 @@ def scales_of(texture: torch.Tensor, planes: slice = _ALL) -> torch.Tensor:
     """
     found, smooth = [], texture.float()
     for times in range(REACH + 1):
+        if times > 0:
+            smooth = averaged(smooth, SOFTER)
         if times in TIMES:
             found.append(smooth[:, :, planes] / _spread(times))
-        smooth = averaged(smooth, SOFTER)
     return torch.stack(found, dim=1)
 
 
