@@ -37,8 +37,9 @@ def show_budget(path: Path, talk: Talk, site: str | None = None) -> dict[str, An
         return {"sites": accounts}
     console = Console(width=None if sys.stdout.isatty() else _WIDTH, highlight=False)
     for name, account in accounts.items():
-        console.print(_table(name, account))
-        console.print(_sentence(account), markup=False, soft_wrap=True)
+        if account["rows"]:
+            console.print(_table(name, account))
+        console.print(f"{name}: {_sentence(account)}", markup=False, soft_wrap=True)
     return {}
 
 
@@ -106,5 +107,5 @@ def _sentence(account: Mapping[str, Any]) -> str:
         return f"{NO_GUARANTEE[:12]}: {account['unaccounted']} answers about these patients left without an ε."
     allowed = account["epsilon_allowed"]
     cap = f"the site allows {allowed:g}" if allowed is not None else "the site allows no study that claims an ε"
-    return (f"Spent ε = {account['epsilon']:.3g} at δ = {account['delta']:g} (one patient added or removed), "
+    return (f"spent ε = {account['epsilon']:.3g} at δ = {account['delta']:g} (one patient added or removed), "
             f"{account['epsilon_replacing']:.3g} for replacing a patient; {cap}.")

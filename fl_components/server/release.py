@@ -65,7 +65,8 @@ def require_free(folder: Path, replace: bool) -> None:
         if not (folder / MANIFEST).is_file():
             raise InputError(f"{folder}: exists and is no release, so it stays; choose another folder")
         if not replace:
-            raise InputError(f"{folder}: holds a release already; allow its replacement or choose another folder")
+            raise InputError(f"{folder}: holds a release already; allow its replacement (--replace) or choose another "
+                             "folder")
 
 
 class ReleaseWriter:

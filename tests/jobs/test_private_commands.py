@@ -74,6 +74,8 @@ def test_the_budget_is_shown_by_round_and_says_what_is_left(study_file: Path) ->
         "epsilon": 8.0}, "data": {"root": "data", "dialect": "brats2020"}}))
     empty = call("budget", "show", site_file)["sites"]["east"]
     assert (empty["epsilon"], empty["rows"]) == (0, [])
+    page = CliRunner().invoke(app, ["budget", "show", str(site_file)]).stdout
+    assert (page[:15], page.count("\n")) == ("east: spent ε =", 1), "a line, and no table of nothing"
     site = Site.from_file(site_file)
     account = PrivacyAccount(site, study)
     account.reserve(plan.summary, task="summarise", job="a" * 32, round_number=0)
