@@ -1,7 +1,7 @@
 """Our synthesis against MONAI's MAISI networks on the same grid, machine and number format: seconds and memory.
 
     pip install -e '.[peers]'
-    python -m benchmarks.maisi [--repeats N]
+    python -m benchmarks.maisi [--processes N]
 
 MAISI: the diffusion network and the autoencoder in the sizes that NVIDIA's NV-Generate-CTMR configures for rectified
 flow (`configs/config_network_rflow.json`), 30 steps, without classifier-free guidance, which would double them; one
@@ -95,19 +95,23 @@ def maisi(steps: int) -> Callable[[], object]:
 def main() -> None:
     """Measure and write the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=at_least_one, default=3, help="of ours; MAISI's is timed once")
+    parser.add_argument("--processes", type=at_least_one, default=3,
+                        help="of each, one after the other: MAISI's memory differs from process to process")
     arguments = parser.parse_args()
     talk = Talk()
     with talk.stage("Ours"):
-        our = cost_of(ours, repeats=arguments.repeats, warm_up=1)
+        our = [cost_of(ours, repeats=3, warm_up=1) for _ in range(arguments.processes)]
     with talk.stage("MAISI"):
-        their = cost_of(maisi, STEPS)
-    seconds = quartiles(our.seconds)
+        their = [cost_of(maisi, STEPS) for _ in range(arguments.processes)]
+    seconds = [quartiles([one for cost in costs for one in cost.seconds]) for costs in (our, their)]
+    mib = [quartiles([cost.mib for cost in costs]) for costs in (our, their)]
     write_result("maisi", {
         "grid": "×".join(map(str, SHAPE)), "precision": choose_precision("auto").name,
-        "seconds_ours": seconds, "mib_ours": our.mib, "seconds_maisi": their.seconds[0], "mib_maisi": their.mib,
-        "times_faster": their.seconds[0] / seconds["median"], "share_of_memory": our.mib / their.mib,
-    }, {"repeats of ours": arguments.repeats, "repeats of MAISI": 1, "steps of MAISI": STEPS})
+        "seconds_ours": seconds[0], "mib_ours": mib[0], "seconds_maisi": seconds[1], "mib_maisi": mib[1],
+        "times_faster": seconds[1]["median"] / seconds[0]["median"],
+        "share_of_memory": mib[0]["median"] / mib[1]["median"],
+    }, {"processes of each": arguments.processes, "calls of ours in each": 3, "calls of MAISI in each": 1,
+        "steps of MAISI": STEPS})
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ class ModulatedConv(nn.Module):
         scale, shift = self.modulation(style)[:, :, None, None, None].chunk(2, dim=1)
         found = self.conv(features)
         normalised = F.layer_norm(found.movedim(1, -1), found.shape[1:2]).movedim(-1, 1)
-        return F.leaky_relu(normalised * (1 + scale) + shift, 0.2)
+        return F.leaky_relu((normalised * (1 + scale)).add_(shift), 0.2, inplace=True)
 
 
 class Generator(nn.Module):
