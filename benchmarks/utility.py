@@ -83,6 +83,7 @@ def measure(arguments: argparse.Namespace) -> int:
     table = Table(scores, np.array([site for site, subjects in bench.tests.items() for _ in subjects]), elsewhere)
     figures = figures_of(table, list(study.sites), federated_scores(run, original=not quick, talk=talk))
     figures["goals"] = goals_of(table, {site: len(subjects) for site, subjects in bench.members.items()}, figures)
+    figures["scores"] = {cell.name: bench.record(cell) for cell in scores}
     write_result(name, figures, {
         "members": len(pooled(bench.members)), "test": len(pooled(bench.tests)), "synthetic": bench.images.count,
         "steps": bench.steps, "seeds at most": len(seeds), "cells": len(scores), "cells planned": len(plan)},

@@ -130,6 +130,13 @@ class Bench:
         kept = read_json(self._path(cell)) if self._path(cell).exists() else {}
         return _unpacked(kept["scores"]) if kept.get("setting") == self._setting(cell) else None
 
+    def record(self, cell: Cell) -> dict[str, Any]:
+        """What is kept of a cell, its `setting` and its `scores` of every test subject in the hospitals' order.
+
+        In the results file it is what figures can be found from again, or a later run go on from, without the run.
+        """
+        return dict(read_json(self._path(cell)))
+
     def _path(self, cell: Cell) -> Path:
         return self.folder / f"{cell.name}.json"
 

@@ -102,6 +102,16 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.
         make_bench(tmp_path, steps=3).scores(CELL, lambda _: None)
 
 
+def test_a_record_is_enough_to_go_on_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = make_bench(tmp_path / "here")
+    first = bench.scores(CELL, lambda _: None)
+    utility_cells.write_json(tmp_path / "there" / f"{CELL.name}.json", bench.record(CELL))
+    monkeypatch.setattr(utility_cells, "train_segmenter", None)  # whoever trains again, fails
+    again = make_bench(tmp_path / "there").scores(CELL, lambda _: None)
+    for region in REGIONS:
+        np.testing.assert_array_equal(first.dice[region], again.dice[region])
+
+
 def test_a_site_alone_trains_on_its_own_members(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
     real = utility_cells.phase_batches
