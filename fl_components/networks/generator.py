@@ -7,10 +7,10 @@ from typing import Final, NamedTuple
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from fl_components.contrast import VECTOR_SIZE
 from fl_components.networks.admixture import FIELDS, Admixture
+from fl_components.networks.blocks import ModulatedConv, RisingConv
 from fl_components.networks.conditions import ORIGIN, Shape, positions
 from fl_components.networks.grain import STRENGTHS, mixed, scales_of
 from fl_components.networks.partial_volume import PartialVolume
@@ -50,27 +50,6 @@ def draw_noise(batch: int, latent_size: int, shape: tuple[int, int, int], rng: t
     return Noise(style, texture)
 
 
-class ModulatedConv(nn.Module):
-    """3×3×3 convolution, normalisation over the channels of each voxel, then scale and shift by the style.
-
-    Modulation after Perez et al. 2018 (FiLM, arXiv 1709.07871). Statistics over the volume would tint one end of a
-    brain by a tumour at the other, differ between a patch and the whole, and, kept, carry a site's population out
-    with the weights; those of one voxel (layer normalisation, Ba et al. 2016, arXiv 1607.06450) do none of it.
-    """
-
-    def __init__(self, inputs: int, outputs: int, style_size: int, stride: int = 1) -> None:
-        super().__init__()
-        self.conv = nn.Conv3d(inputs, outputs, 3, stride=stride, padding=1)
-        self.modulation = nn.Linear(style_size, 2 * outputs)
-
-    def forward(self, features: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
-        """(B, inputs, …), (B, style_size) to (B, outputs, …)."""
-        scale, shift = self.modulation(style)[:, :, None, None, None].chunk(2, dim=1)
-        found = self.conv(features)
-        normalised = F.layer_norm(found.movedim(1, -1), found.shape[1:2]).movedim(-1, 1)
-        return F.leaky_relu((normalised * (1 + scale)).add_(shift), 0.2, inplace=True)
-
-
 class Generator(nn.Module):
     """A U-Net over the anatomy, modulated by contrast and style, that learns what the lookup table lacks.
 
@@ -107,7 +86,7 @@ class Generator(nn.Module):
         pairs = list(pairwise(channels))
         self.down = nn.ModuleList(ModulatedConv(fine, coarse, style_size, stride=2) for fine, coarse in pairs)
         self.middle = ModulatedConv(channels[-1], channels[-1], style_size)
-        self.up = nn.ModuleList(ModulatedConv(coarse + fine, fine, style_size) for fine, coarse in reversed(pairs))
+        self.up = nn.ModuleList(RisingConv(coarse, fine, style_size) for fine, coarse in reversed(pairs))
         self.head = nn.Conv3d(channels[0], len(SEQUENCES) + STRENGTHS, 3, padding=1)
         with torch.no_grad():  # start near the painted anatomy: what is left to learn is what the lookup table lacks
             self.head.weight *= 0.1
@@ -136,10 +115,8 @@ class Generator(nn.Module):
             features = block(features, style)
         features = self.middle(features, style)
         for block in self.up:
-            skip = skips.pop()
-            features = F.interpolate(features, size=skip.shape[2:], mode="nearest")
-            features = block(torch.cat([features, skip], dim=1), style)
-        return self.finish(features, anatomy, contrast, painted, scales_of(noise.texture))
+            features = block(features, skips.pop(), style)
+        return self.finish(self.head(features), anatomy, contrast, painted, scales_of(noise.texture))
 
     def style(self, contrast: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
         """What modulates every block: (B, style_size)."""
@@ -156,10 +133,10 @@ class Generator(nn.Module):
         places = [] if self.extent is None else [positions(anatomy, origin, self.extent)]
         return torch.cat([anatomy, *given, texture[:, :len(SEQUENCES)], *places], dim=1)
 
-    def finish(self, features: torch.Tensor, anatomy: torch.Tensor, contrast: torch.Tensor,
+    def finish(self, predicted: torch.Tensor, anatomy: torch.Tensor, contrast: torch.Tensor,
                painted: torch.Tensor | None, scales: torch.Tensor | None) -> Parts:
-        """What the last block's features become, with the noise at each scale, or without any grain."""
-        expected, strengths = self.head(features).float().split([len(SEQUENCES), STRENGTHS], dim=1)
+        """What the head's predictions become, with the noise at each scale, or without any grain."""
+        expected, strengths = predicted.float().split([len(SEQUENCES), STRENGTHS], dim=1)
         if painted is not None:
             expected = expected + painted
         brain = 1 - anatomy[:, :1]

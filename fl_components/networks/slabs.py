@@ -1,8 +1,8 @@
 """The generator's forward pass slab by slab: the same images in memory that does not grow with what a block needs.
 
 Every block looks one voxel around, the painting and the grain some more, and each voxel is normalised by itself. So a
-slab with its neighbours gives what the whole volume would: there are no seams to hide. What is kept whole is one map of
-features a level, as the skips need.
+slab with its neighbours gives what the whole volume would: there are no seams to hide. No plane is convolved twice;
+what is kept whole is one map of features a level, as the skips need.
 """
 
 from __future__ import annotations
@@ -21,10 +21,8 @@ from fl_components.networks.partial_volume import REACH as PAINTED_REACH
 from fl_components.networks.precision import Precision
 
 SLAB_VOXELS: Final = 2**17
-"""At the finest level: with 96 channels in two bytes each 24 MiB. Thinner ones are mostly margin, thicker slower."""
+"""At the finest level: with 96 channels in two bytes each 24 MiB. Thicker ones are slower."""
 _FEWEST_PLANES: Final = 4
-_LAST_REACH: Final = 2
-"""Voxels around that the last block and the head depend on together."""
 
 Slab = Callable[[int, int], torch.Tensor]
 """The features (1, C, last - first, Y, Z) from plane `first` to before plane `last`."""
@@ -67,51 +65,72 @@ def images_in_slabs(generator: Generator, labels: torch.Tensor, contrast: torch.
         return generator.inputs(anatomy(first, last), painted(first, last), texture(first, last), (first, 0, 0))
 
     style = generator.style(contrast, noise.style.to(precision.device))
-    skips = [_run(generator.stem, inputs, len(labels), style, planes)]
+    size = len(labels)
+    skips = [_run(generator.stem, inputs, size, style, planes)]
     for block in generator.down:
         skips.append(_run_halving(block, skips[-1], style, planes))
     coarse = skips.pop()
     features = _run(generator.middle, _part(coarse), coarse.shape[2], style, planes)
     for block in list(generator.up)[:-1]:
-        skip = skips.pop()
-        features = _run(block, _joined(features, skip), skip.shape[2], style, planes)
-    joined = _joined(features, skips.pop())  # the last block's features are never whole
-    made = []
-    for first, last in _slabs(len(labels), planes):
-        low, high = max(first - _LAST_REACH, 0), min(last + _LAST_REACH, len(labels))
-        found = generator.up[-1](joined(low, high), style)
-        parts = generator.finish(found, anatomy(low, high), contrast, painted(low, high),
-                                 scales(low, high) if grain else None)
-        made.append(parts.images[0, :, first - low:last - low].cpu())
+        features = torch.cat(list(_rising(block, features, skips.pop(), style, planes)), dim=2)
+    made, done = [], 0
+    for predicted in _headed(generator.head, _rising(generator.up[-1], features, skips.pop(), style, planes)):
+        first, last = done, done + predicted.shape[2]
+        parts = generator.finish(predicted, anatomy(first, last), contrast, painted(first, last),
+                                 scales(first, last) if grain else None)
+        made.append(parts.images[0].cpu())
+        done = last
     return torch.cat(made, dim=1)
 
 
 def _run(block: torch.nn.Module, source: Slab, size: int, style: torch.Tensor, planes: int) -> torch.Tensor:
     """A block over all planes."""
-    found = []
-    for first, last in _slabs(size, planes):
-        low, high = max(first - 1, 0), min(last + 1, size)
-        found.append(block(source(low, high), style)[:, :, first - low:last - low])
-    return torch.cat(found, dim=2)
+    return torch.cat([block(_framed(source, first - 1, last + 1, size), style, zeros=0)
+                      for first, last in _slabs(size, planes)], dim=2)
 
 
 def _run_halving(block: torch.nn.Module, features: torch.Tensor, style: torch.Tensor, planes: int) -> torch.Tensor:
-    """A block of stride 2 over all planes; a slab begins at an even one, as the strides do."""
-    size, found = features.shape[2], []
-    for first, last in _slabs((size + 1) // 2, planes):
-        low, high = max(2 * first - 2, 0), min(2 * last, size)
-        found.append(block(features[:, :, low:high], style)[:, :, first - low // 2:last - low // 2])
-    return torch.cat(found, dim=2)
+    """A block of stride 2 over all planes."""
+    size = features.shape[2]
+    return torch.cat([block(_framed(_part(features), 2 * first - 1, 2 * last, size), style, zeros=0)
+                      for first, last in _slabs((size + 1) // 2, planes)], dim=2)
 
 
-def _joined(coarse: torch.Tensor, skip: torch.Tensor) -> Slab:
-    """The coarser level's features, each plane twice, beside the skip's."""
-    def part(first: int, last: int) -> torch.Tensor:
-        begin, end = first // 2, (last + 1) // 2
-        finer = F.interpolate(coarse[:, :, begin:end], size=(2 * (end - begin), *skip.shape[3:]), mode="nearest")
-        return torch.cat([finer[:, :, first - 2 * begin:last - 2 * begin], skip[:, :, first:last]], dim=1)
+def _rising(block: torch.nn.Module, coarse: torch.Tensor, skip: torch.Tensor, style: torch.Tensor,
+            planes: int) -> Iterator[torch.Tensor]:
+    """A block of the way up, slab by slab; each begins at an even plane, as the doubled voxels do."""
+    size = skip.shape[2]
+    for first, last in _slabs(size, planes):
+        below = _framed(_part(coarse), first // 2 - 1, (last + 1) // 2 + 1, coarse.shape[2])
+        yield block(below, _framed(_part(skip), first - 1, last + 1, size), style, zeros=0)
 
-    return part
+
+def _headed(head: torch.nn.Conv3d, slabs: Iterator[torch.Tensor]) -> Iterator[torch.Tensor]:
+    """What the head makes of the last block's features, which are never whole.
+
+    A slab's last plane waits for the next slab, so that what comes out lies a plane behind what went in.
+    """
+    held, edge = None, None
+    for slab in slabs:
+        edge = torch.zeros_like(slab[:, :, :1])
+        window = torch.cat([edge if held is None else held, slab], dim=2)
+        held = window[:, :, -2:]
+        if window.shape[2] > 2:
+            yield _valid(head, window)
+    if held is not None and edge is not None:
+        yield _valid(head, torch.cat([held, edge], dim=2))
+
+
+def _valid(head: torch.nn.Conv3d, features: torch.Tensor) -> torch.Tensor:
+    """The head over all planes but the first and the last, which are neighbours."""
+    return F.conv3d(features, head.weight, head.bias, padding=(0, 1, 1))
+
+
+def _framed(source: Slab, first: int, last: int, size: int) -> torch.Tensor:
+    """Planes from `first` to before `last`, 0 before the volume and behind it, as where a convolution adds zeros."""
+    low, high = max(first, 0), min(last, size)
+    found = source(low, high)
+    return found if (low, high) == (first, last) else F.pad(found, (0, 0, 0, 0, low - first, last - high))
 
 
 def _part(features: torch.Tensor) -> Slab:
