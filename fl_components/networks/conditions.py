@@ -9,15 +9,11 @@ import torch
 from torch.nn import functional as F
 
 from fl_components.contrast import Contrast
+from fl_components.networks.averaging import SOFT, averaged
 from fl_components.vocabulary import HEALTHY, N_LABELS, N_TISSUES, SEQUENCES, TUMOUR
 
 Shape = tuple[int, int, int]
 ORIGIN: Final[Shape] = (0, 0, 0)
-
-SOFT: Final = 0.12
-"""Weight of each neighbour along an axis, .76 being left for the voxel: a Gaussian of half a voxel."""
-SOFTER: Final = 0.21
-"""The same for averages that are taken again and again: a Gaussian of .65 voxels each time."""
 
 
 def one_hot(labels: torch.Tensor) -> torch.Tensor:
@@ -65,21 +61,6 @@ def painted_volume(labels: np.ndarray, contrast: Contrast) -> np.ndarray:
     """The lookup table with soft borders, of one subject: (X, Y, Z) labels to (4, X, Y, Z) float32."""
     anatomy = one_hot(torch.from_numpy(labels)[None].long())
     return paint_softly(anatomy, torch.from_numpy(contrast.vector())[None])[0].numpy()
-
-
-def averaged(volume: torch.Tensor, beside: float) -> torch.Tensor:
-    """(B, C, X, Y, Z) with every voxel averaged with its neighbours along each axis; beyond the edge is 0.
-
-    Args:
-        volume: what to average.
-        beside: weight of each of the two neighbours.
-    """
-    for axis in (2, 3, 4):
-        size, edge = volume.shape[axis], torch.zeros_like(volume.narrow(axis, 0, 1))
-        wide = torch.cat([edge, volume, edge], dim=axis)
-        neighbours = wide.narrow(axis, 0, size) + wide.narrow(axis, 2, size)
-        volume = neighbours.mul_(beside).add_((1 - 2 * beside) * volume)  # in place: a slab is tens of MiB
-    return volume
 
 
 def positions(like: torch.Tensor, origin: Shape, extent: Shape) -> torch.Tensor:

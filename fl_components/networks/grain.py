@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import torch
 
-from fl_components.networks.conditions import SOFTER, averaged
+from fl_components.networks.averaging import SOFTER, averaged_often
 from fl_components.vocabulary import SEQUENCES
 
 TIMES: Final = (0, 1, 3, 8)
@@ -36,13 +36,9 @@ def scales_of(texture: torch.Tensor, planes: slice = _ALL) -> torch.Tensor:
     Returns:
         (B, SCALES, C, X, Y, Z) float32, X the wanted planes.
     """
-    found, smooth = [], texture.float()
-    for times in range(REACH + 1):
-        if times > 0:
-            smooth = averaged(smooth, SOFTER)
-        if times in TIMES:
-            found.append(smooth[:, :, planes] / _spread(times))
-    return torch.stack(found, dim=1)
+    texture = texture.float()
+    return torch.stack([texture[:, :, planes] if times == 0 else
+                        averaged_often(texture, SOFTER, times, planes) / _spread(times) for times in TIMES], dim=1)
 
 
 def mixed(strengths: torch.Tensor, scales: torch.Tensor, patchy: torch.Tensor) -> torch.Tensor:

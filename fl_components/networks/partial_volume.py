@@ -12,7 +12,7 @@ from typing import Final
 import torch
 from torch import nn
 
-from fl_components.networks.conditions import SOFT, SOFTER, averaged
+from fl_components.networks.averaging import SOFT, SOFTER, averaged
 from fl_components.vocabulary import N_TISSUES, SEQUENCES
 
 TIMES: Final = (1, 2, 4)

@@ -44,6 +44,7 @@ def images_in_slabs(generator: Generator, labels: torch.Tensor, contrast: torch.
     Returns:
         (4, X, Y, Z) float32, on the CPU.
     """
+    size = len(labels)
     planes = max(_FEWEST_PLANES, voxels // (labels.shape[1] * labels.shape[2]) // 2 * 2)
 
     def anatomy(first: int, last: int) -> torch.Tensor:
@@ -53,19 +54,19 @@ def images_in_slabs(generator: Generator, labels: torch.Tensor, contrast: torch.
         return precision.lay_out(noise.texture[:, :, first:last])
 
     def painted(first: int, last: int) -> torch.Tensor | None:
-        low, high = max(first - PAINTED_REACH, 0), min(last + PAINTED_REACH, len(labels))
-        whole = generator.painted(anatomy(low, high), contrast)
-        return None if whole is None else whole[:, :, first - low:last - low]
+        low, high = max(first - PAINTED_REACH, 0), min(last + PAINTED_REACH, size)
+        wider = generator.painted(anatomy(low, high), contrast)
+        return None if wider is None else wider[:, :, first - low:last - low]
 
     def scales(first: int, last: int) -> torch.Tensor:
-        low, high = max(first - GRAIN_REACH, 0), min(last + GRAIN_REACH, len(labels))
+        low, high = max(first - GRAIN_REACH, 0), min(last + GRAIN_REACH, size)
         return scales_of(texture(low, high), slice(first - low, last - low))
 
     def inputs(first: int, last: int) -> torch.Tensor:
-        return generator.inputs(anatomy(first, last), painted(first, last), texture(first, last), (first, 0, 0))
+        return generator.inputs(anatomy(first, last), paint(first, last), texture(first, last), (first, 0, 0))
 
     style = generator.style(contrast, noise.style.to(precision.device))
-    size = len(labels)
+    paint = _kept(painted, size, planes)
     skips = [_run(generator.stem, inputs, size, style, planes)]
     for block in generator.down:
         skips.append(_run_halving(block, skips[-1], style, planes))
@@ -76,11 +77,19 @@ def images_in_slabs(generator: Generator, labels: torch.Tensor, contrast: torch.
     made, done = [], 0
     for predicted in _headed(generator.head, _rising(generator.up[-1], features, skips.pop(), style, planes)):
         first, last = done, done + predicted.shape[2]
-        parts = generator.finish(predicted, anatomy(first, last), contrast, painted(first, last),
+        parts = generator.finish(predicted, anatomy(first, last), contrast, paint(first, last),
                                  scales(first, last) if grain else None)
         made.append(parts.images[0].cpu())
         done = last
     return torch.cat(made, dim=1)
+
+
+def _kept(painted: Callable[[int, int], torch.Tensor | None], size: int,
+          planes: int) -> Callable[[int, int], torch.Tensor | None]:
+    """The painting of the whole, made once: two blocks need it, and a slab's borders are half of its work."""
+    made = [painted(first, last) for first, last in _slabs(size, 2 * planes)]
+    whole = torch.cat(there, dim=2) if (there := [part for part in made if part is not None]) else None
+    return lambda first, last: None if whole is None else whole[:, :, first:last]
 
 
 def _run(block: torch.nn.Module, source: Slab, size: int, style: torch.Tensor, planes: int) -> torch.Tensor:

@@ -12,7 +12,7 @@ from typing import Final
 
 import torch
 
-from fl_components.networks.conditions import SOFTER, averaged
+from fl_components.networks.averaging import SOFTER, averaged, averaged_often
 from fl_components.vocabulary import HEALTHY, TUMOUR
 
 LEAST: Final = 12
@@ -65,18 +65,12 @@ def grain_error(images: torch.Tensor, real: torch.Tensor, anatomy: torch.Tensor)
 def _detail(volume: torch.Tensor) -> torch.Tensor:
     """(B, C, X, Y, Z) to (B, 2, C, X, Y, Z): the finer and the coarser detail of each channel."""
     once = averaged(volume, SOFTER)
-    return torch.stack([volume - once, once - _smoothed(once, _TIMES - 1)], dim=1)
+    return torch.stack([volume - once, once - averaged_often(once, SOFTER, _TIMES - 1)], dim=1)
 
 
 def _second_moments(detail: torch.Tensor, tissues: torch.Tensor) -> torch.Tensor:
     """(B, 2, C, V) detail and (B, L, V) tissues to (B, L, 2, C, C): sums over a tissue's voxels of products."""
     return (detail[:, None] * tissues[:, :, None, None]) @ detail[:, None].transpose(-1, -2)
-
-
-def _smoothed(volume: torch.Tensor, times: int) -> torch.Tensor:
-    for _ in range(times):
-        volume = averaged(volume, SOFTER)
-    return volume
 
 
 def spread_error(images: torch.Tensor, real: torch.Tensor, anatomy: torch.Tensor) -> torch.Tensor:
@@ -108,5 +102,5 @@ def covariances(images: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
     count = inside.sum()
     mean = (images * inside).sum(dim=(1, 2, 3)) / count
     rest = (images - mean[:, None, None, None]) * inside
-    smooth = _smoothed(rest[None], _TIMES)[0] * inside
+    smooth = averaged_often(rest[None], SOFTER, _TIMES)[0] * inside
     return torch.stack([field.flatten(1) @ field.flatten(1).T / count for field in (rest, smooth)])

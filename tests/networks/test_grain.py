@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.ndimage import correlate1d
 
-from fl_components.networks.conditions import averaged
+from fl_components.networks.averaging import averaged
 from fl_components.networks.grain import REACH, SCALES, STRENGTHS, mixed, scales_of
 
 SHAPE = (48, 48, 48)

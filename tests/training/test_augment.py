@@ -10,7 +10,7 @@ from small_run import CONTRAST
 from fl_components.anatomy.sampler import AnatomySampler
 from fl_components.cohort.subject import Subject
 from fl_components.contrast import Contrast, measure_contrast, paint
-from fl_components.networks.conditions import averaged
+from fl_components.networks.averaging import averaged
 from fl_components.study import Augmentation, Grid
 from fl_components.training.augment import as_another_scan, augment
 from fl_components.training.batch import Batch, collate, shuffled_batches
