@@ -1,11 +1,8 @@
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
-from scipy.ndimage import correlate1d
 
-from fl_components.networks.averaging import averaged
 from fl_components.networks.grain import REACH, SCALES, STRENGTHS, mixed, scales_of
 
 SHAPE = (48, 48, 48)
@@ -31,24 +28,6 @@ def test_coarser_noise_is_more_like_its_neighbours() -> None:
     assert lags == sorted(lags)
     assert lags[0] == pytest.approx(0, abs=0.02)
     assert lags[-1] > 0.8
-
-
-def test_averaging_reaches_one_voxel() -> None:
-    point = torch.zeros(1, 1, 5, 5, 5)
-    point[..., 2, 2, 2] = 1
-    found = averaged(point, 0.2)
-    assert found.sum().item() == pytest.approx(1)
-    assert found[..., 0, :, :].abs().max() == 0
-    assert found[..., 2, 2, 2].item() == pytest.approx(0.6**3)
-
-
-def test_averaging_is_a_correlation_along_each_axis_and_leaves_what_it_is_given() -> None:
-    volume = white(3)[..., :7, :6, :5].double()
-    given, expected = volume.clone(), volume.numpy()
-    for axis in (2, 3, 4):
-        expected = correlate1d(expected, [0.2, 0.6, 0.2], axis=axis, mode="constant")
-    np.testing.assert_allclose(averaged(volume, 0.2).numpy(), expected, rtol=1e-12, atol=1e-15)
-    assert torch.equal(volume, given)
 
 
 def test_wanted_planes_are_the_whole_s() -> None:
