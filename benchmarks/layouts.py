@@ -35,18 +35,22 @@ _DICE: Final = {region: f"Dice, {region}" for region in _REGIONS}
 _SEEDS: Final = {"seeds": "seeds", "between seeds": "SD between seeds"}
 
 
-def _utility(result: str) -> dict[str, Layout]:
-    """The tables of the augmentation table, quick or whole."""
-    mean_sd = ("Mean/SD over the test subjects of the study's sites; differences with paired 95 % intervals over them; "
-               "SD between seeds is of the mean of the regions")
+def _utility(result: str, share: bool = True) -> dict[str, Layout]:
+    """The tables of the augmentation table, quick or whole.
+
+    `share`: whether the result has each row's share of real; one taken before there were shares has not.
+    """
+    dice = {**_DICE, **({"share of real": "÷ real, mean of the regions"} if share else {}), **_DIFFERENCES}
+    mean_sd = ("Mean/SD over the test subjects of the study's sites; differences and shares with paired 95 % intervals "
+               "over them; SD between seeds is of the mean of the regions")
     return {
         f"{result}_sets": Layout(result, ("sets", Rows(), Columns(
-            {**_TRAINING, **_SEEDS, **_DICE, **_DIFFERENCES})), mean_sd),
+            {**_TRAINING, **_SEEDS, **dice})), mean_sd),
         f"{result}_distances": Layout(result, ("distances", Rows(), Columns(
             {**_TRAINING, **{region: f"HD95, {region}, mm" for region in _REGIONS}})),
             "Median (mean); a region of which nothing was found counts 373 mm"),
         f"{result}_images": Layout(result, ("images", Rows(), Columns(
-            {"images": "synthetic images from", **_SEEDS, **_DICE, **_DIFFERENCES})),
+            {"images": "synthetic images from", **_SEEDS, **dice})),
             f"SegResNet, usual augmentation, trained on synthetic only. {mean_sd}"),
         f"{result}_sites": Layout(result, ("sites", Rows(), Columns(
             {"site": "site", "n": "n", "set": "trained on", **_DICE})),
@@ -231,7 +235,7 @@ TABLES: Final[dict[str, Layout]] = {
         "edit": "edit", "changed": "changed beyond reach"})), _MEAN),
     **_utility("utility"),
     **_utility("utility_quick"),
-    **_utility("utility_private_quick"),
+    **_utility("utility_private_quick", share=False),
     **_worth_leakage("worth_leakage"),
     **_worth_leakage("worth_leakage_quick"),
     **PRIVATE_TABLES,

@@ -9,12 +9,14 @@ import numpy as np
 
 from benchmarks.utility_cells import CENTRAL, NONE, Cell, rows_of
 from benchmarks.utility_images import BAD, NOTHING, RELEASE, SEPARATING
-from fl_components.evaluation.compare import Interval, difference, mean_score, over_seeds
+from fl_components.evaluation.compare import Interval, difference, mean_score, over_seeds, ratio
 from fl_components.evaluation.scores import Measure, Scores
 from fl_components.vocabulary import REGIONS
 from privacy_eval.errors import InputError
 
 FEDERATED: Final = "federated"
+SHARE: Final = "share of real"
+"""Name of a row's Dice over that of the same segmenter trained on real subjects, means of the regions."""
 ABSENT: Final = "–"
 """In a table: not measured, or on fewer than two subjects."""
 
@@ -45,6 +47,11 @@ class Table:
     def values(self, row: Cell, region: str, measure: Measure = "dice") -> np.ndarray:
         """(n,) of all test subjects."""
         return over_seeds([one.of(measure)[region] for one in self.rows[row]])
+
+    def mean_of_regions(self, row: Cell) -> np.ndarray:
+        """(n,) Dice of each test subject, the mean over the regions that it has."""
+        mean: np.ndarray = np.nanmean([self.values(row, region) for region in REGIONS], axis=0)
+        return mean
 
     def interval(self, compare: Callable[..., Interval], *values: np.ndarray,
                  who: np.ndarray | None = None) -> dict[str, Any] | str:
@@ -106,10 +113,13 @@ def figures_of(table: Table, sites: Sequence[str], federated: Mapping[str, Any] 
 
 def _dice_row(table: Table, row: Cell) -> dict[str, Any]:
     reference = Cell(CENTRAL, NONE, "real", row.augmented, row.segmenter, 0)
+    compared = reference in table.rows and reference != row
     cells: dict[str, Any] = {region: table.spread(table.values(row, region)) for region in REGIONS}
+    cells[SHARE] = table.interval(
+        ratio, table.mean_of_regions(row), table.mean_of_regions(reference)) if compared else ABSENT
     for region in REGIONS:
-        cells[f"difference, {region}"] = ABSENT if reference not in table.rows or reference == row else table.interval(
-            difference, table.values(row, region), table.values(reference, region))
+        cells[f"difference, {region}"] = table.interval(
+            difference, table.values(row, region), table.values(reference, region)) if compared else ABSENT
     return title_of(row) | {"seeds": len(table.rows[row]), "between seeds": table.between_seeds(row)} | cells
 
 

@@ -57,13 +57,8 @@ def _compared(table: Table, compare: Any, ours: Cell, theirs: Cell,  # noqa: ANN
     """Of one region, or of each subject's mean over the regions that it has."""
     if ours not in table.rows or theirs not in table.rows:
         return ABSENT
-    return table.interval(compare, *(table.values(row, region) if region else _mean_of_regions(table, row)
+    return table.interval(compare, *(table.values(row, region) if region else table.mean_of_regions(row)
                                      for row in (ours, theirs)))
-
-
-def _mean_of_regions(table: Table, row: Cell) -> np.ndarray:
-    mean: np.ndarray = np.nanmean([table.values(row, region) for region in REGIONS], axis=0)
-    return mean
 
 
 def _goal(goal: str, figure: dict[str, Any] | str, least: float) -> dict[str, Any]:

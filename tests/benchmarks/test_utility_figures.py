@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.utility_cells import CENTRAL, NONE, Cell, full_plan
-from benchmarks.utility_figures import ABSENT, FEDERATED, Table, figures_of
+from benchmarks.utility_figures import ABSENT, FEDERATED, SHARE, Table, figures_of
 from benchmarks.utility_goals import NOT_MEASURED, goals_of
 from benchmarks.utility_images import BAD, BASELINES, NOTHING, RELEASE
 from fl_components.evaluation.scores import Scores
@@ -48,9 +48,10 @@ def test_scores_are_of_the_studys_sites_and_the_mean_of_seeds() -> None:
     row = next(row for row in figures["sets"] if row["set"] == "real" and row["augmentation"] == "usual")
     ours = BASE[OWNERS != "far"] + 0.1
     assert row["whole tumour"] == f"{ours.mean():.2f}/{ours.std(ddof=1):.2f}"
-    assert row["difference, core"] == ABSENT  # of itself
+    assert row["difference, core"] == row[SHARE] == ABSENT  # of itself
     only = next(row for row in figures["sets"] if row["set"] == "synthetic only" and row["images"] == RELEASE)
     assert only["difference, core"]["estimate"] == pytest.approx(-0.01)
+    assert only[SHARE]["estimate"] == pytest.approx((ours.mean() - 0.01) / ours.mean())
     assert (only["difference, core"]["n"], only["seeds"]) == (12, 2)
     assert only["between seeds"] == pytest.approx(0.002 / np.sqrt(2))
 
