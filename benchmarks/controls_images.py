@@ -7,7 +7,7 @@ without augmentation, far too often, and with pix2pix's own L1 weight; its relea
 - leaky: the members it was trained on, against holdout;
 - clean: as many other patients, whom it never saw, against the same holdout.
 
-    python -m benchmarks.controls_images [--seeds 10] [--steps 400]
+    python -m benchmarks.controls_images [--seeds 10] [--steps 1200]
 
 The exit code is 1 if a leaky audit is not a LEAK or a clean one is.
 """
@@ -77,7 +77,7 @@ class Sizes:
     holdout: int = 24
     unseen: int = 6
     volumes: int = 40
-    steps: int = 400
+    steps: int = 1200
     embedding: bool = True
 
 
