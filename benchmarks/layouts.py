@@ -41,8 +41,9 @@ def _utility(result: str, share: bool = True) -> dict[str, Layout]:
     `share`: whether the result has each row's share of real; one taken before there were shares has not.
     """
     dice = {**_DICE, **({"share of real": "÷ real, mean of the regions"} if share else {}), **_DIFFERENCES}
-    mean_sd = ("Mean/SD over the test subjects of the study's sites; differences and shares with paired 95 % intervals "
-               "over them; SD between seeds is of the mean of the regions")
+    compared = "differences and shares" if share else "differences"
+    mean_sd = (f"Mean/SD over the test subjects of the study's sites; {compared} with paired 95 % intervals over them; "
+               "SD between seeds is of the mean of the regions")
     return {
         f"{result}_sets": Layout(result, ("sets", Rows(), Columns(
             {**_TRAINING, **_SEEDS, **dice})), mean_sd),

@@ -19,6 +19,7 @@ class Modulated(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, style_size: int, stride: int = 1) -> None:
         super().__init__()
+        # Holds the parameters; how many zeros are added is for who calls to say.
         self.conv = nn.Conv3d(inputs, outputs, 3, stride=stride, padding=1)
         self.modulation = nn.Linear(style_size, 2 * outputs)
 

@@ -2,7 +2,7 @@
 
 Every block looks one voxel around, the painting and the grain some more, and each voxel is normalised by itself. So a
 slab with its neighbours gives what the whole volume would: there are no seams to hide. No plane is convolved twice;
-what is kept whole is one map of features a level, as the skips need.
+what is kept whole is the painting and one map of features a level, as the skips need.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from fl_components.networks.partial_volume import REACH as PAINTED_REACH
 from fl_components.networks.precision import Precision
 
 SLAB_VOXELS: Final = 2**17
-"""At the finest level: with 96 channels in two bytes each 24 MiB. Thicker ones are slower."""
+"""At the finest level: with 64 channels in two bytes each 16 MiB. Thicker ones are slower and hold more."""
 _FEWEST_PLANES: Final = 4
 
 Slab = Callable[[int, int], torch.Tensor]
